@@ -1,0 +1,65 @@
+// Package codec turns record keys, values and headers into bytes and back: the
+// contracts of converters, and the converters that need no library. It imports
+// codec/data, codec/configdef and codec/javatext.
+package codec
+
+import (
+	"unsafe"
+
+	"github.com/troupeio/troupe/codec/data"
+)
+
+// Converter turns one side of a record (its key or its value) into bytes and
+// back: the counterpart of org.apache.kafka.connect.storage.Converter.
+//
+// A Converter belongs to one stage of one task and is called by one goroutine at
+// a time. Its errors are about the record ([data.Error]) unless they wrap an
+// error that says otherwise.
+type Converter interface {
+	// FromConnect returns the bytes of v under schema s (nil: schemaless); nil
+	// bytes stand for null. It may append to dst, whose contents are not its own,
+	// and return what it appended, or return bytes that v holds anyway: the
+	// caller must not write to the result.
+	FromConnect(topic string, s *data.Schema, v data.Value, dst []byte) ([]byte, error)
+
+	// ToConnect is the inverse. nil bytes are null. The result may share b, which
+	// the caller does not write afterwards.
+	ToConnect(topic string, b []byte) (*data.Schema, data.Value, error)
+}
+
+// HeaderConverter does for headers what [Converter] does for keys and values:
+// the counterpart of org.apache.kafka.connect.storage.HeaderConverter.
+type HeaderConverter interface {
+	FromConnectHeader(topic, key string, s *data.Schema, v data.Value) ([]byte, error)
+	ToConnectHeader(topic, key string, b []byte) (*data.Schema, data.Value, error)
+}
+
+// Buffer hands out room for the bytes of a batch's records, so that they cost
+// one allocation a chunk and not one a record. It is not safe for concurrent
+// use. What it handed out stays valid for as long as it is referenced.
+type Buffer struct {
+	free  []byte // empty, with the room that is left as its capacity
+	Chunk int    // size of a chunk, bytes; 64 KiB when 0
+}
+
+// Next returns an empty slice with room for at least a small record. Append to
+// it, then tell [Buffer.Keep].
+func (b *Buffer) Next() []byte {
+	if cap(b.free) < 256 {
+		n := b.Chunk
+		if n == 0 {
+			n = 64 << 10
+		}
+		b.free = make([]byte, 0, n)
+	}
+	return b.free
+}
+
+// Keep takes note of how much of the room that Next gave out holds a record now.
+// Bytes that come from elsewhere are none of its business.
+func (b *Buffer) Keep(out []byte) {
+	if len(out) == 0 || unsafe.SliceData(out) != unsafe.SliceData(b.free[:cap(b.free)]) {
+		return
+	}
+	b.free = b.free[len(out):len(out):cap(b.free)]
+}
