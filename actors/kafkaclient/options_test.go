@@ -23,8 +23,8 @@ func with(pairs ...string) map[string]string {
 	return props
 }
 
-// client makes a client that never connects, to look at its options.
-func client(t *testing.T, kind Kind, props map[string]string, env Env) (*kgo.Client, Result) {
+// newClient makes a client that never connects, to look at its options.
+func newClient(t *testing.T, kind Kind, props map[string]string, env Env) (*kgo.Client, Result) {
 	t.Helper()
 	res, err := Options(kind, props, env)
 	if err != nil {
@@ -106,7 +106,7 @@ func TestMapping(t *testing.T) {
 		{"start at the beginning", Consumer, with("auto.offset.reset", "Earliest"), kgo.ConsumeStartOffset, kgo.NewOffset().AtStart()},
 		{"reset to the beginning", Consumer, with("auto.offset.reset", "earliest"), kgo.ConsumeResetOffset, kgo.NewOffset().AtStart()},
 		{"no reset", Consumer, with("auto.offset.reset", "none"), kgo.ConsumeResetOffset, kgo.NoResetOffset()},
-		{"isolation", Consumer, with("isolation.level", "read_committed"), kgo.FetchIsolationLevel, kgo.ReadCommitted()},
+		{"isolation", Consumer, with("isolation.level", "read_committed"), kgo.FetchIsolationLevel, int8(1)},
 		{"stable offsets", Consumer, with("group.id", "g", "isolation.level", "read_committed"), kgo.RequireStableFetchOffsets, true},
 		{"fetch wait", Consumer, with(), kgo.FetchMaxWait, 500 * ms},
 		{"fetch min", Consumer, with("fetch.min.bytes", "100"), kgo.FetchMinBytes, int32(100)},
@@ -122,7 +122,7 @@ func TestMapping(t *testing.T) {
 		{"admin retries", Admin, with("retries", "3"), kgo.RequestRetries, int64(3)},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			cl, _ := client(t, row.kind, row.props, Env{ClientID: "fallback"})
+			cl, _ := newClient(t, row.kind, row.props, Env{ClientID: "fallback"})
 			if have := cl.OptValue(row.opt); !reflect.DeepEqual(have, row.want) {
 				t.Errorf("have %v (%T), want %v (%T)", have, have, row.want, row.want)
 			}
@@ -144,7 +144,7 @@ func TestBalancers(t *testing.T) {
 		{"the broker's range", with("group.id", "g", "group.protocol", "CONSUMER", "group.remote.assignor", "range"), []string{"range"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			cl, _ := client(t, Consumer, row.props, Env{})
+			cl, _ := newClient(t, Consumer, row.props, Env{})
 			var have []string
 			for _, b := range cl.OptValue(kgo.Balancers).([]kgo.GroupBalancer) {
 				have = append(have, b.ProtocolName())
@@ -274,13 +274,13 @@ func TestReport(t *testing.T) {
 }
 
 func TestSettings(t *testing.T) {
-	_, p := client(t, Producer, with("client.id", "p", "max.block.ms", forever, "delivery.timeout.ms", "2147483647", "transactional.id", "t"), Env{})
+	_, p := newClient(t, Producer, with("client.id", "p", "max.block.ms", forever, "delivery.timeout.ms", "2147483647", "transactional.id", "t"), Env{})
 	wantP := Settings{BootstrapServers: []string{"localhost:9092"}, ClientID: "p", RequestTimeout: 30 * time.Second,
 		MaxBlock: 1<<63 - 1, Idempotent: true, TransactionalID: "t", MaxRequestSize: 1048576}
 	if !reflect.DeepEqual(p.Settings, wantP) {
 		t.Errorf("producer: have %+v\nwant %+v", p.Settings, wantP)
 	}
-	_, c := client(t, Consumer, with("group.id", "g", "group.instance.id", "i", "isolation.level", "read_committed"), Env{})
+	_, c := newClient(t, Consumer, with("group.id", "g", "group.instance.id", "i", "isolation.level", "read_committed"), Env{})
 	wantC := Settings{BootstrapServers: []string{"localhost:9092"}, RequestTimeout: 30 * time.Second, DefaultAPITimeout: time.Minute,
 		GroupID: "g", GroupInstanceID: "i", MaxPollRecords: 500, MaxPollInterval: 5 * time.Minute, AutoCommit: true,
 		ExcludeInternalTopics: true, ReadCommitted: true}
