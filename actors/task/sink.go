@@ -1,0 +1,539 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/troupeio/troupe/actors/pipeline"
+	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// SinkParts are what one incarnation of a sink task is made of.
+type SinkParts struct {
+	Task       connectors.SinkTask
+	TaskClass  string
+	Config     map[string]string
+	Chain      *pipeline.Chain
+	Converters *pipeline.Converters
+	Errors     *pipeline.Errors
+	// NewClient makes the task's consumer: its topics, group and settings are the
+	// caller's, the rebalance callbacks are the task's.
+	NewClient func(extra ...kgo.Opt) (*kgo.Client, error)
+	MaxPoll   int    // max.poll.records
+	Group     string // for leaving it at the end
+	Instance  string // static member id; "" for none
+	DLQ       *DLQ   // nil: none
+	// Errant is not nil when the plugin may report records (KIP-610).
+	Errant *pipeline.Converters
+}
+
+// abandonAfter is how long a call may take to return once its context has ended
+// and the grace is over.
+const abandonAfter = 250 * time.Millisecond
+
+// SinkSpec is everything that survives a restart of a sink task.
+type SinkSpec struct {
+	Common
+	Spans Spans
+	Build func(ctx context.Context) (*SinkParts, error)
+}
+
+// SinkProps returns the recipe of a sink task's actor.
+func SinkProps(spec SinkSpec, paused bool) *actor.Props {
+	return props(spec.Common, paused, func(n int, final *atomic.Bool, tell func(event)) run {
+		return newSinkRun(spec, n, final, tell)
+	})
+}
+
+// sinkRun is one incarnation of a sink task: consume ► convert ► transform ► put,
+// and commit.
+//
+// What the plugin sees happens on one goroutine, putLoop's: open, put, flush,
+// close. The consumer's callbacks reach it as barriers that travel behind the
+// batches.
+type sinkRun struct {
+	SinkSpec
+	n     int
+	final *atomic.Bool
+	tell  func(event)
+
+	ctx         context.Context //nolint:containedctx // the incarnation's life
+	cancel      context.CancelFunc
+	pollCtx     context.Context //nolint:containedctx // ends when the task is asked to stop
+	stopPoll    context.CancelFunc
+	sys         *actor.ActorSystem
+	first, next *actor.PID // convert, transform
+	parts       atomic.Pointer[SinkParts]
+	client      *kgo.Client // set before the consume loop begins
+	credit      *credit
+	gate        *gate
+	plugin      *plugin
+	pool        batchPool
+	toPut       chan putMsg
+	up          chan struct{} // closed when the plugin has started
+	consumeDone chan struct{}
+	putDone     chan struct{}
+	failOnce    sync.Once
+	broken      chan struct{}
+	dead        atomic.Bool
+	put         putState
+	topics      map[string]bool // of the convert stage
+}
+
+// putMsg is a batch or a barrier; one of them.
+type putMsg struct {
+	batch   *pipeline.Batch
+	barrier *barrier
+}
+
+type barrierKind uint8
+
+const (
+	assigned barrierKind = iota
+	revoked
+	lost
+	last // the task ends: commit and close all
+)
+
+// barrier follows the batches that were consumed before it.
+type barrier struct {
+	kind  barrierKind
+	parts []connectors.TopicPartition
+	done  chan struct{} // closed by the put loop
+}
+
+// sinkEntry is where a batch ends in each partition.
+type sinkEntry struct {
+	ends []partEnd
+}
+
+type partEnd struct {
+	tp          connectors.TopicPartition
+	first, next int64 // offset of the first record, and one past the last
+	epoch       int32
+}
+
+func newSinkRun(spec SinkSpec, n int, final *atomic.Bool, tell func(event)) *sinkRun {
+	r := &sinkRun{SinkSpec: spec, n: n, final: final, tell: tell, credit: newCredit(spec.Common.Budget), gate: newGate(),
+		toPut: make(chan putMsg, 2*maxBatches), up: make(chan struct{}), consumeDone: make(chan struct{}), putDone: make(chan struct{}),
+		broken: make(chan struct{}), topics: make(map[string]bool)}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.pollCtx, r.stopPoll = context.WithCancel(r.ctx)
+	r.plugin = &plugin{log: spec.Log, ctx: r.pollCtx, failed: r.fail, count: &spec.Metrics.Goroutines}
+	r.put.init()
+	return r
+}
+
+func (r *sinkRun) setPaused(p bool) { r.gate.set(p) }
+
+func (r *sinkRun) fail(err error) {
+	r.failOnce.Do(func() {
+		close(r.broken)
+		r.stopPoll()
+		r.tell(event{n: r.n, kind: evFailed, err: err})
+	})
+}
+
+// begin implements run.
+func (r *sinkRun) begin(c actor.Context) {
+	r.sys = c.ActorSystem()
+	self := c.Self()
+	stage := func(name string, f func(*pipeline.Batch) error, next func(any)) *actor.PID {
+		return c.SpawnPrefix(actor.PropsFromFunc(func(c actor.Context) {
+			switch m := c.Message().(type) {
+			case *barrier:
+				next(m)
+			case *pipeline.Batch:
+				if r.dead.Load() {
+					return
+				}
+				r.Metrics.Mailbox.Add(-1)
+				if err := f(m); err != nil {
+					r.failOnce.Do(func() { close(r.broken); r.stopPoll() })
+					panic(stageFailure{task: self, n: r.n, err: err})
+				}
+				next(m)
+			}
+		}), name)
+	}
+	c.SpawnPrefix(owner(func() { go r.putLoop() }, r.cancel), "put")
+	r.next = stage("transform", r.transform, func(m any) {
+		switch m := m.(type) {
+		case *barrier:
+			r.toPut <- putMsg{barrier: m}
+		case *pipeline.Batch:
+			r.toPut <- putMsg{batch: m}
+		}
+	})
+	r.first = stage("convert", r.convert, func(m any) {
+		if _, ok := m.(*pipeline.Batch); ok {
+			r.Metrics.Mailbox.Add(1)
+		}
+		r.sys.Root.Send(r.next, m)
+	})
+	c.SpawnPrefix(owner(func() { go r.consume() }, r.stopPoll), "consume")
+}
+
+// consume builds the parts, starts the plugin and reads from Kafka.
+func (r *sinkRun) consume() {
+	defer close(r.consumeDone)
+	if err := r.runConsumer(); err != nil {
+		r.fail(err)
+	}
+}
+
+func (r *sinkRun) runConsumer() error {
+	parts, err := r.Build(r.pollCtx)
+	if r.pollCtx.Err() != nil {
+		if parts != nil {
+			parts.close()
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.parts.Store(parts)
+	if !r.passGate(false) {
+		return nil
+	}
+	r.put.started = true
+	err = call(r.pollCtx, r.Metrics, "starting the task", r.CallTimeout, func(ctx context.Context) error {
+		return parts.Task.Start(ctx, sinkContext{r.plugin, r}, parts.Config)
+	})
+	if r.pollCtx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return connectors.Errorf("starting: %w", err)
+	}
+	client, err := parts.NewClient(
+		kgo.DisableAutoCommit(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { r.barrier(assigned, m, false) }),
+		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { r.barrier(revoked, m, true) }),
+		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { r.barrier(lost, m, true) }),
+	)
+	if err != nil {
+		return err
+	}
+	r.client = client
+	close(r.up)
+	r.tell(event{n: r.n, kind: evRunning})
+	return r.consumeLoop(parts)
+}
+
+func (r *sinkRun) passGate(wasRunning bool) bool {
+	closed, change := r.gate.state()
+	if !closed {
+		return r.pollCtx.Err() == nil
+	}
+	r.tell(event{n: r.n, kind: evPaused})
+	for closed {
+		select {
+		case <-r.pollCtx.Done():
+			return false
+		case <-change:
+		}
+		closed, change = r.gate.state()
+	}
+	if wasRunning {
+		r.tell(event{n: r.n, kind: evRunning})
+	}
+	return r.pollCtx.Err() == nil
+}
+
+// barrier tells the put loop, behind all batches, that partitions come or go. For
+// those that go it waits until their offsets are committed, within the grace: a
+// put that hangs must not hold up the whole group. What was not committed by then
+// never is by this task: putState.gone sees to that.
+func (r *sinkRun) barrier(kind barrierKind, m map[string][]int32, wait bool) {
+	if r.dead.Load() {
+		return
+	}
+	b := &barrier{kind: kind, done: make(chan struct{})}
+	for t, ps := range m {
+		for _, p := range ps {
+			b.parts = append(b.parts, connectors.TopicPartition{Topic: t, Partition: p})
+		}
+	}
+	if len(b.parts) == 0 {
+		return
+	}
+	if kind == assigned {
+		r.put.come(b.parts)
+	}
+	if kind == lost {
+		r.put.gone(b.parts)
+	}
+	r.sys.Root.Send(r.first, b)
+	if !wait {
+		return
+	}
+	t := time.NewTimer(r.Grace)
+	defer t.Stop()
+	select {
+	case <-b.done:
+	case <-r.ctx.Done():
+	case <-r.broken:
+	case <-t.C:
+		r.Log.Warn("partitions were revoked while the sink was busy; records put since the last commit will be delivered again", "partitions", b.parts)
+	}
+	r.put.gone(b.parts)
+}
+
+// consumeLoop polls the client and sends batches on.
+func (r *sinkRun) consumeLoop(parts *SinkParts) error {
+	for {
+		if !r.passGate(true) || r.credit.wait(r.pollCtx) != nil {
+			return nil
+		}
+		fs := r.client.PollRecords(r.pollCtx, parts.MaxPoll)
+		if r.pollCtx.Err() != nil {
+			r.client.AllowRebalance()
+			return nil
+		}
+		err := r.fetchErrors(fs)
+		if err == nil {
+			r.dispatch(fs)
+		}
+		r.client.AllowRebalance()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// fetchErrors returns the first error of a poll that the client does not mend by
+// itself.
+func (r *sinkRun) fetchErrors(fs kgo.Fetches) error {
+	var fatal error
+	fs.EachError(func(topic string, p int32, err error) {
+		if fatal != nil {
+			return
+		}
+		class := connectors.Transient
+		var dataLoss *kgo.ErrDataLoss
+		switch {
+		case errors.As(err, &dataLoss):
+			r.Log.Warn("records were deleted before they were read; going on from where the client was put", "topic", topic, "partition", p, "err", err)
+			return
+		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.SaslAuthenticationFailed),
+			errors.Is(err, kerr.InvalidTopicException):
+			class = connectors.Configuration
+		case errors.Is(err, kgo.ErrClientClosed):
+			return
+		case kerr.IsRetriable(err):
+			r.Log.Warn("reading from Kafka failed and is tried again", "topic", topic, "partition", p, "err", err)
+			return
+		}
+		fatal = &connectors.Error{JavaClass: "org.apache.kafka.common.KafkaException", Class: class, Msg: fmt.Sprintf("consuming topic %s, partition %d", topic, p), Cause: err}
+	})
+	return fatal
+}
+
+// dispatch makes a batch of what was polled.
+func (r *sinkRun) dispatch(fs kgo.Fetches) {
+	n := fs.NumRecords()
+	if n == 0 {
+		return
+	}
+	b := r.pool.get()
+	if cap(b.Raw) < n {
+		b.Raw = make([]pipeline.Raw, n)
+	}
+	b.Raw = b.Raw[:n]
+	e := &sinkEntry{}
+	b.Polled = time.Now()
+	i := 0
+	var remote []pipeline.RawHeader
+	fs.EachPartition(func(p kgo.FetchTopicPartition) {
+		if len(p.Records) == 0 {
+			return
+		}
+		last := p.Records[len(p.Records)-1]
+		e.ends = append(e.ends, partEnd{tp: connectors.TopicPartition{Topic: p.Topic, Partition: p.Partition}, first: p.Records[0].Offset,
+			next: last.Offset + 1, epoch: last.LeaderEpoch})
+		for _, rec := range p.Records {
+			raw := &b.Raw[i]
+			i++
+			raw.Topic, raw.Partition, raw.Offset = rec.Topic, rec.Partition, rec.Offset
+			raw.Key, raw.Value = rec.Key, rec.Value
+			raw.Timestamp, raw.TimestampType = rec.Timestamp.UnixMilli(), data.TimestampType(rec.Attrs.TimestampType())
+			raw.Headers = nil
+			if len(rec.Headers) > 0 {
+				raw.Headers = make([]pipeline.RawHeader, len(rec.Headers))
+				for j, h := range rec.Headers {
+					raw.Headers[j] = pipeline.RawHeader{Key: h.Key, Value: h.Value}
+					if r.Spans != nil && remote == nil && r.Spans.IsCarrier(raw.Headers[j]) {
+						remote = raw.Headers
+					}
+				}
+			}
+			b.Bytes += int64(512 + len(rec.Key) + len(rec.Value))
+		}
+	})
+	b.Records = r.pool.slots(n)[:n]
+	b.Reset(n)
+	b.Entry = e
+	b.Bytes = max(b.Bytes, r.Budget/maxBatches)
+	r.Metrics.Read.Add(int64(n))
+	r.Metrics.Batches.Add(1)
+	storeMax(&r.Metrics.BatchMax, int64(n))
+	r.credit.take(b.Bytes)
+	r.Metrics.Credit.Store(r.credit.inUse())
+	if r.Spans != nil {
+		if ctx := r.Spans.Head(r.ID, "consume", remote); ctx != nil {
+			b.Trace = ctx
+		}
+	}
+	r.Metrics.Mailbox.Add(1)
+	r.sys.Root.Send(r.first, b)
+}
+
+func (r *sinkRun) stageSpan(b *pipeline.Batch, stage string, f func() error) error {
+	if b.Trace == nil {
+		return f()
+	}
+	_, end := r.Spans.Stage(b.Trace, r.ID, stage, b.Raw[0].Topic, b.Live())
+	err := f()
+	end(err)
+	return err
+}
+
+func (r *sinkRun) convert(b *pipeline.Batch) error {
+	for _, e := range b.Entry.(*sinkEntry).ends {
+		if !r.topics[e.tp.Topic] {
+			r.topics[e.tp.Topic] = true
+			r.Listener.TopicUsed(r.ID, e.tp.Topic)
+		}
+	}
+	return r.stageSpan(b, "convert", func() error { return r.parts.Load().Converters.FromRaw(r.ctx, b) })
+}
+
+func (r *sinkRun) transform(b *pipeline.Batch) error {
+	chain := r.parts.Load().Chain
+	if len(chain.Steps) == 0 {
+		return nil
+	}
+	return r.stageSpan(b, "transform", func() error { return chain.Apply(r.ctx, b) })
+}
+
+// end implements run: no more polls; what was consumed is put; offsets are
+// committed and partitions closed; the plugin stops; the client closes, and, at
+// the task's end, leaves the group.
+func (r *sinkRun) end(orderly bool) {
+	r.stopPoll()
+	grace := time.NewTimer(r.Grace)
+	defer grace.Stop()
+	abandoned := false
+	select {
+	case <-r.consumeDone:
+	case <-grace.C:
+		abandoned = true
+	}
+	if !abandoned {
+		select {
+		case <-r.up:
+			b := &barrier{kind: last, done: make(chan struct{})}
+			if orderly {
+				r.sys.Root.Send(r.first, b)
+			} else {
+				r.put.hurry.Store(true)
+				r.toPut <- putMsg{barrier: b}
+			}
+			select {
+			case <-b.done:
+			case <-r.putDone:
+			case <-grace.C:
+				// Out of time: the plugin's context ends, and after a moment more the
+				// call is left behind.
+				r.cancel()
+				select {
+				case <-r.putDone:
+				case <-time.After(abandonAfter):
+					abandoned = true
+				}
+			}
+		default: // the plugin never started: nothing to commit
+		}
+	}
+	r.dead.Store(true)
+	parts := r.parts.Load()
+	if abandoned {
+		r.Metrics.Abandoned.Add(1)
+		r.Log.Warn("the task ignores its stop signal and is left behind; offsets are not committed", "waited", r.Grace)
+	}
+	r.cancel()
+	if !abandoned {
+		select {
+		case <-r.putDone:
+		case <-time.After(r.Grace):
+		}
+	}
+	if r.put.started && parts != nil && !abandoned {
+		if err := call(context.WithoutCancel(r.ctx), r.Metrics, "stopping the task", r.Grace, parts.Task.Stop); err != nil {
+			r.Log.Warn("stopping the task's plugin failed", "err", err)
+		}
+	}
+	if !r.plugin.wait(time.Second) {
+		r.Log.Warn("goroutines of the plugin ignore the end of their context", "goroutines", r.Metrics.Goroutines.Load())
+	}
+	closeAll := func() {
+		if r.client != nil {
+			if parts.Instance != "" && r.final.Load() {
+				r.leave(parts)
+			}
+			r.client.CloseAllowingRebalance()
+		}
+		if parts != nil {
+			parts.close()
+		}
+	}
+	if abandoned {
+		// The client must not go on fetching and heartbeating for a dead task; what
+		// the plugin still does is its own.
+		select {
+		case <-r.consumeDone:
+			closeAll()
+		default:
+			go func() { <-r.consumeDone; closeAll() }()
+		}
+		return
+	}
+	closeAll()
+	r.Metrics.Partitions.Store(0)
+}
+
+func (p *SinkParts) close() {
+	if p.DLQ != nil {
+		p.DLQ.Close()
+	}
+}
+
+// leave takes the static member out of its group: a task that ends for good must
+// not keep its partitions for a session.
+func (r *sinkRun) leave(parts *SinkParts) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	req := kmsg.NewPtrLeaveGroupRequest()
+	req.Group = parts.Group
+	m := kmsg.NewLeaveGroupRequestMember()
+	m.InstanceID = kmsg.StringPtr(parts.Instance)
+	reason := "the task ended"
+	m.Reason = &reason
+	req.Members = append(req.Members, m)
+	if _, err := req.RequestWith(ctx, r.client); err != nil {
+		r.Log.Warn("leaving the consumer group failed; its partitions stay with the ended task for a session", "group", parts.Group, "err", err)
+	}
+}

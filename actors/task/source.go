@@ -1,0 +1,700 @@
+package task
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/troupeio/troupe/actors/kafkaclient"
+	"github.com/troupeio/troupe/actors/pipeline"
+	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// OffsetStore reads and writes one connector's source offsets.
+type OffsetStore interface {
+	connectors.OffsetReader
+	// Put stores offsets and returns once they are durable.
+	Put(ctx context.Context, offsets []PartitionOffset) error
+}
+
+// TopicEnsurer creates a topic before the first record goes there, by the
+// connector's topic.creation rules.
+type TopicEnsurer interface {
+	Ensure(ctx context.Context, topic string) error
+}
+
+// SourceParts are what one incarnation of a source task is made of.
+type SourceParts struct {
+	Task       connectors.SourceTask
+	TaskClass  string
+	Config     map[string]string // resolved, as the plugin gets it
+	Chain      *pipeline.Chain
+	Converters *pipeline.Converters
+	Errors     *pipeline.Errors
+	Client     *kgo.Client  // the task's producer; closed by the task
+	Topics     TopicEnsurer // nil: left to the broker
+	// Originals says that reports print records, so that the records before the
+	// transforms are kept.
+	Originals bool
+}
+
+// SourceSpec is everything that survives a restart of a source task.
+type SourceSpec struct {
+	Common
+	Offsets OffsetStore
+	Spans   Spans // nil: no traces
+	// Build makes the parts of an incarnation anew. Its errors are of class
+	// configuration unless they say otherwise. It is called on a goroutine.
+	Build func(ctx context.Context) (*SourceParts, error)
+}
+
+// SourceProps returns the recipe of a source task's actor.
+func SourceProps(spec SourceSpec, paused bool) *actor.Props {
+	return props(spec.Common, paused, func(n int, final *atomic.Bool, tell func(event)) run {
+		return newSourceRun(spec, n, tell)
+	})
+}
+
+// sourceRun is one incarnation of a source task: poll ► transform ► convert ►
+// produce, and commit.
+type sourceRun struct {
+	SourceSpec
+	n    int
+	tell func(event)
+
+	ctx      context.Context //nolint:containedctx // the incarnation's life
+	cancel   context.CancelFunc
+	pollCtx  context.Context //nolint:containedctx // ends when the task is asked to stop
+	stopPoll context.CancelFunc
+
+	sys       *actor.ActorSystem
+	first     *actor.PID // the stage after poll
+	converter *actor.PID
+	parts     atomic.Pointer[SourceParts]
+	ledger    *Ledger
+	credit    *credit
+	gate      *gate
+	plugin    *plugin
+	pool      batchPool
+
+	toProduce chan *pipeline.Batch
+	toCommit  chan *inflight // settled batches of a RecordCommitter
+	pumpDone  chan struct{}
+	others    sync.WaitGroup // produce, commit, record commits
+	started   bool           // the plugin's Start was called; read after pumpDone
+	dead      atomic.Bool    // ended: what comes later from this incarnation is refused
+	commitMu  sync.Mutex     // one commit at a time
+	failOnce  sync.Once
+	broken    chan struct{} // closed at the first failure
+	topics    map[string]bool
+}
+
+func newSourceRun(spec SourceSpec, n int, tell func(event)) *sourceRun {
+	r := &sourceRun{SourceSpec: spec, n: n, tell: tell, ledger: NewLedger(), credit: newCredit(spec.Common.Budget), gate: newGate(),
+		toProduce: make(chan *pipeline.Batch, maxBatches+1), pumpDone: make(chan struct{}), broken: make(chan struct{}), topics: make(map[string]bool)}
+	r.ctx, r.cancel = context.WithCancel(context.Background())
+	r.pollCtx, r.stopPoll = context.WithCancel(r.ctx)
+	r.plugin = &plugin{log: spec.Log, ctx: r.pollCtx, failed: r.fail, count: &spec.Metrics.Goroutines}
+	return r
+}
+
+// maxBatches bounds the batches in flight beside their bytes, so that a hand-over
+// between two stages never waits: each batch takes at least its part of the budget.
+const maxBatches = 1024
+
+func (r *sourceRun) setPaused(p bool) { r.gate.set(p) }
+
+// fail reports the first failure of the incarnation.
+func (r *sourceRun) fail(err error) {
+	r.failOnce.Do(func() {
+		close(r.broken)
+		r.stopPoll()
+		r.tell(event{n: r.n, kind: evFailed, err: err})
+	})
+}
+
+// begin implements run: it spawns the stages, each a child of the task.
+func (r *sourceRun) begin(c actor.Context) {
+	r.sys = c.ActorSystem()
+	self := c.Self()
+	stage := func(name string, f func(*pipeline.Batch) error, next func(*pipeline.Batch)) *actor.PID {
+		return c.SpawnPrefix(actor.PropsFromFunc(func(c actor.Context) {
+			b, ok := c.Message().(*pipeline.Batch)
+			if !ok || r.dead.Load() {
+				return
+			}
+			r.Metrics.Mailbox.Add(-1)
+			if err := f(b); err != nil {
+				r.breakOff()
+				panic(stageFailure{task: self, n: r.n, err: err})
+			}
+			next(b)
+		}), name)
+	}
+	c.SpawnPrefix(owner(func() { r.others.Go(r.produceLoop) }, r.cancel), "produce")
+	r.converter = stage("convert", r.convert, func(b *pipeline.Batch) { r.toProduce <- b })
+	transform := stage("transform", r.transform, func(b *pipeline.Batch) {
+		r.Metrics.Mailbox.Add(1)
+		r.sys.Root.Send(r.converter, b)
+	})
+	r.first = transform
+	c.SpawnPrefix(owner(func() { r.others.Go(r.commitLoop) }, r.cancel), "commit")
+	c.SpawnPrefix(owner(func() { go r.pump() }, r.stopPoll), "poll")
+}
+
+// breakOff marks the run as broken when a stage is about to panic.
+func (r *sourceRun) breakOff() {
+	r.failOnce.Do(func() { close(r.broken); r.stopPoll() })
+}
+
+// owner is the actor of a stage that works on a goroutine: it starts it and,
+// should it be stopped first, tells it to end. The run waits for it.
+func owner(start, stop func()) *actor.Props {
+	return actor.PropsFromFunc(func(c actor.Context) {
+		switch c.Message().(type) {
+		case *actor.Started:
+			start()
+		case *actor.Stopping:
+			stop()
+		}
+	})
+}
+
+// pump builds the parts and runs the plugin: Start, then Poll until the end.
+func (r *sourceRun) pump() {
+	defer close(r.pumpDone)
+	if err := r.runPlugin(); err != nil {
+		r.fail(err)
+	}
+}
+
+func (r *sourceRun) runPlugin() error {
+	parts, err := r.Build(r.pollCtx)
+	if r.pollCtx.Err() != nil {
+		if parts != nil && parts.Client != nil {
+			parts.Client.Close()
+		}
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.parts.Store(parts)
+	if _, ok := parts.Task.(connectors.RecordCommitter); ok {
+		r.toCommit = make(chan *inflight, maxBatches+1)
+		r.others.Go(r.recordCommitLoop)
+	}
+	if !r.passGate(false) {
+		return nil
+	}
+	r.started = true
+	err = call(r.pollCtx, r.Metrics, "starting the task", r.CallTimeout, func(ctx context.Context) error {
+		return parts.Task.Start(ctx, sourceContext{r.plugin, r}, parts.Config)
+	})
+	if r.pollCtx.Err() != nil {
+		return nil
+	}
+	if err != nil {
+		return connectors.Errorf("starting: %w", err)
+	}
+	r.tell(event{n: r.n, kind: evRunning})
+	return r.pollLoop()
+}
+
+// passGate waits while the task is paused; false when it is asked to stop.
+func (r *sourceRun) passGate(wasRunning bool) bool {
+	closed, change := r.gate.state()
+	if !closed {
+		return r.pollCtx.Err() == nil
+	}
+	r.tell(event{n: r.n, kind: evPaused})
+	for closed {
+		select {
+		case <-r.pollCtx.Done():
+			return false
+		case <-change:
+		}
+		closed, change = r.gate.state()
+	}
+	if wasRunning {
+		r.tell(event{n: r.n, kind: evRunning})
+	}
+	return r.pollCtx.Err() == nil
+}
+
+func (r *sourceRun) pollLoop() error {
+	task := r.parts.Load().Task
+	backoff := pollBackoff
+	for {
+		if !r.passGate(true) || r.credit.wait(r.pollCtx) != nil {
+			return nil
+		}
+		begun := time.Now()
+		var recs []data.Record
+		err := guard(func() (err error) {
+			recs, err = task.Poll(r.pollCtx)
+			return err
+		})
+		switch {
+		case err == nil:
+			backoff = pollBackoff
+		case r.pollCtx.Err() != nil:
+			return nil
+		case connectors.IsRetriable(err):
+			r.Log.Warn("polling failed and is tried again", "after", backoff, "err", err)
+			wait(r.pollCtx, backoff)
+			backoff = min(2*backoff, maxPollBackoff)
+			continue
+		default:
+			return connectors.Errorf("polling: %w", err)
+		}
+		if len(recs) == 0 {
+			if r.pollCtx.Err() != nil {
+				return nil
+			}
+			continue
+		}
+		r.Metrics.PollTime.Add(time.Since(begun))
+		r.dispatch(recs, begun)
+		if r.pollCtx.Err() != nil {
+			return nil
+		}
+	}
+}
+
+// How long the worker waits before it polls again after a retriable error.
+const (
+	pollBackoff    = 100 * time.Millisecond
+	maxPollBackoff = 10 * time.Second
+)
+
+func wait(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// dispatch opens a batch's account and sends it on its way.
+func (r *sourceRun) dispatch(recs []data.Record, polled time.Time) {
+	b := r.pool.get()
+	b.Records = recs
+	b.Reset(len(recs))
+	b.Polled = polled
+	for i := range recs {
+		b.Bytes += size(&recs[i])
+	}
+	b.Bytes = max(b.Bytes, r.Budget/maxBatches)
+	if r.parts.Load().Originals || r.toCommit != nil {
+		b.Originals = append([]data.Record(nil), recs...)
+	}
+	r.Metrics.Polled.Add(int64(len(recs)))
+	r.Metrics.Batches.Add(1)
+	storeMax(&r.Metrics.BatchMax, int64(len(recs)))
+	r.credit.take(b.Bytes)
+	r.Metrics.Credit.Store(r.credit.inUse())
+	if r.Spans != nil {
+		if ctx := r.Spans.Head(r.ID, "poll", nil); ctx != nil {
+			b.Trace = ctx
+		}
+	}
+	r.ledger.add(b, r.settled)
+	r.Metrics.Active.Store(r.ledger.Active())
+	r.Metrics.Mailbox.Add(1)
+	r.sys.Root.Send(r.first, b)
+}
+
+// size estimates what a record holds in memory, bytes.
+func size(rec *data.Record) int64 {
+	n := int64(256)
+	for _, v := range [...]data.Value{rec.Key, rec.Value} {
+		n += valueSize(v, 3)
+	}
+	return n
+}
+
+func valueSize(v data.Value, depth int) int64 {
+	switch v.Kind() {
+	case data.KindString, data.KindBytes:
+		return int64(len(v.Bytes()))
+	case data.KindStruct:
+		if depth == 0 {
+			return 64
+		}
+		n := int64(48)
+		for _, f := range v.Struct().Values() {
+			n += 24 + valueSize(f, depth-1)
+		}
+		return n
+	case data.KindArray:
+		e := v.Elems()
+		if len(e) == 0 || depth == 0 {
+			return 24
+		}
+		return int64(len(e)) * (24 + valueSize(e[0], depth-1))
+	case data.KindMap:
+		e := v.Map().Entries()
+		if len(e) == 0 || depth == 0 {
+			return 48
+		}
+		return int64(len(e)) * (48 + valueSize(e[0].Key, depth-1) + valueSize(e[0].Value, depth-1))
+	}
+	return 0
+}
+
+// stageSpan runs a stage within a span when the batch is sampled.
+func (r *sourceRun) stageSpan(b *pipeline.Batch, stage string, f func() error) error {
+	if b.Trace == nil {
+		return f()
+	}
+	topic := ""
+	if len(b.Records) > 0 {
+		topic = b.Records[0].Topic
+	}
+	_, end := r.Spans.Stage(b.Trace, r.ID, stage, topic, b.Live())
+	err := f()
+	end(err)
+	return err
+}
+
+func (r *sourceRun) transform(b *pipeline.Batch) error {
+	chain := r.parts.Load().Chain
+	if len(chain.Steps) == 0 {
+		return nil
+	}
+	return r.stageSpan(b, "transform", func() error { return chain.Apply(r.ctx, b) })
+}
+
+func (r *sourceRun) convert(b *pipeline.Batch) error {
+	return r.stageSpan(b, "convert", func() error { return r.parts.Load().Converters.ToRaw(r.ctx, b) })
+}
+
+// produceLoop hands batches to the Kafka client, which may block.
+func (r *sourceRun) produceLoop() {
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case b := <-r.toProduce:
+			if err := r.stageSpan(b, "produce", func() error { return r.produce(b) }); err != nil {
+				r.fail(err)
+				return
+			}
+		}
+	}
+}
+
+func (r *sourceRun) produce(b *pipeline.Batch) error {
+	f := b.Entry.(*inflight)
+	var trace []kgo.RecordHeader
+	if b.Trace != nil {
+		for _, h := range r.Spans.Carrier(b.Trace) {
+			trace = append(trace, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+	}
+	slab := newSlab(f, r)
+	if b.Live() < len(b.Records) {
+		// Settle the dropped ones first: when nothing is left the batch may be gone
+		// at once.
+		live := b.Live()
+		states := append([]pipeline.State(nil), b.States...)
+		f.settleDropped(states)
+		if live == 0 {
+			return nil
+		}
+		return r.produceSome(b, slab, states, trace)
+	}
+	return r.produceSome(b, slab, nil, trace)
+}
+
+// produceSome produces the live records; states nil means that all are. The
+// batch's slots stay valid until the last record is settled, which cannot be
+// before the loop's last Produce.
+func (r *sourceRun) produceSome(b *pipeline.Batch, slab *slab, states []pipeline.State, trace []kgo.RecordHeader) error {
+	last := ""
+	raws := b.Raw
+	client := r.parts.Load().Client
+	for i := range raws {
+		if states != nil && states[i] != pipeline.Live {
+			continue
+		}
+		raw := &raws[i]
+		if raw.Topic != last {
+			if err := r.useTopic(raw.Topic); err != nil {
+				return err
+			}
+			last = raw.Topic
+		}
+		if err := pipeline.CheckTimestamp(raw.Timestamp); err != nil {
+			return err
+		}
+		rec := &slab.recs[i]
+		rec.Topic, rec.Key, rec.Value = raw.Topic, raw.Key, raw.Value
+		if raw.Partition != data.NoPartition {
+			rec.Partition = raw.Partition
+		} else {
+			rec.Partition = kafkaclient.AnyPartition
+		}
+		if raw.Timestamp >= 0 {
+			rec.Timestamp = time.UnixMilli(raw.Timestamp)
+		}
+		if len(raw.Headers)+len(trace) > 0 {
+			rec.Headers = make([]kgo.RecordHeader, 0, len(raw.Headers)+len(trace))
+			for _, h := range raw.Headers {
+				rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+			}
+			rec.Headers = append(rec.Headers, trace...)
+		}
+		client.Produce(r.ctx, rec, slab.promise)
+	}
+	return nil
+}
+
+func (r *sourceRun) useTopic(topic string) error {
+	if topic == "" {
+		return connectors.Errorf("a record without a topic cannot be sent")
+	}
+	if r.topics[topic] {
+		return nil
+	}
+	if t := r.parts.Load().Topics; t != nil {
+		if err := t.Ensure(r.ctx, topic); err != nil {
+			return err
+		}
+	}
+	r.topics[topic] = true
+	r.Listener.TopicUsed(r.ID, topic)
+	return nil
+}
+
+// produced is told of each record by the client: acknowledged, or failed.
+func (r *sourceRun) produced(f *inflight, i int, rec *kgo.Record, err error) {
+	if err == nil {
+		f.settle(i)
+		return
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) || r.dead.Load() {
+		return // asked to stop; the record was not acknowledged and is not settled
+	}
+	if parts := r.parts.Load(); parts.Errors.TolerateAll {
+		rep := pipeline.Report{Stage: pipeline.KafkaProduce, Class: parts.TaskClass, Record: f.batch.Original(i), Err: produceError(rec.Topic, err)}
+		if _, fatal := parts.Errors.Handle(r.ctx, rep, nil); fatal == nil {
+			f.skip(i)
+			return
+		}
+	}
+	r.fail(produceError(rec.Topic, err))
+}
+
+// settled is called when the last record of a batch is.
+func (r *sourceRun) settled(f *inflight) {
+	if r.toCommit != nil {
+		r.toCommit <- f
+		return
+	}
+	r.retire(f)
+}
+
+// retire ends a settled batch: its offsets count, its credit goes back, its slots
+// are used again.
+func (r *sourceRun) retire(f *inflight) {
+	b := f.batch
+	f.close()
+	r.Metrics.Written.Store(r.ledger.Acked.Load())
+	r.Metrics.Active.Store(r.ledger.Active())
+	r.Metrics.BatchTime.Add(time.Since(b.Polled))
+	if b.Trace != nil {
+		r.Spans.End(b.Trace, len(b.Records), nil)
+	}
+	bytes := b.Bytes
+	r.pool.put(b)
+	r.credit.give(bytes)
+	r.Metrics.Credit.Store(r.credit.inUse())
+}
+
+// recordCommitLoop tells the plugin of each settled record, before the offsets
+// that include it are stored.
+func (r *sourceRun) recordCommitLoop() {
+	rc := r.parts.Load().Task.(connectors.RecordCommitter)
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case f := <-r.toCommit:
+			slab := f.slab
+			for i := range f.batch.Records {
+				var md *connectors.RecordMetadata
+				if f.batch.States[i] == pipeline.Live && slab != nil {
+					rec := &slab.recs[i]
+					md = &connectors.RecordMetadata{Topic: rec.Topic, Partition: rec.Partition, Offset: rec.Offset}
+				}
+				if err := guard(func() error { return rc.CommitRecord(r.ctx, f.batch.Original(i), md) }); err != nil {
+					r.Log.Error("Exception thrown while calling task.commitRecord()", "err", err)
+				}
+			}
+			r.retire(f)
+		}
+	}
+}
+
+// commitLoop stores the offsets of the acknowledged prefix at every interval.
+func (r *sourceRun) commitLoop() {
+	t := time.NewTicker(r.FlushInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-r.ctx.Done():
+			return
+		case <-t.C:
+			select {
+			case <-r.broken: // the final commit is end's
+				return
+			default:
+				r.commit()
+			}
+		}
+	}
+}
+
+func (r *sourceRun) commit() {
+	r.commitMu.Lock()
+	defer r.commitMu.Unlock()
+	if r.dead.Load() {
+		return
+	}
+	offsets := r.ledger.Take()
+	begun := time.Now()
+	r.Metrics.CommitSeq.Add(1)
+	ctx, cancel := context.WithTimeout(r.ctx, r.FlushTimeout)
+	defer cancel()
+	if len(offsets) > 0 {
+		if err := r.Offsets.Put(ctx, offsets); err != nil {
+			r.ledger.PutBack(offsets)
+			r.Metrics.CommitFails.Add(1)
+			if r.ctx.Err() == nil {
+				r.Log.Error("Failed to commit offsets; they are stored with the next commit", "err", err)
+			}
+			return
+		}
+		r.Metrics.CommitTime.Add(time.Since(begun))
+	}
+	r.Metrics.Commits.Add(1)
+	parts := r.parts.Load()
+	if parts == nil {
+		return
+	}
+	if cm, ok := parts.Task.(connectors.Committer); ok {
+		if err := call(r.ctx, r.Metrics, "committing", r.FlushTimeout, cm.Commit); err != nil && r.ctx.Err() == nil {
+			r.Log.Error("the task's commit failed; the offsets are stored all the same", "err", err)
+		}
+	}
+}
+
+// end implements run. In order: no more polls; what is in flight is
+// acknowledged; the offsets are stored; the plugin stops; the client closes.
+func (r *sourceRun) end(orderly bool) {
+	r.stopPoll()
+	grace := time.NewTimer(r.Grace)
+	defer grace.Stop()
+	abandoned := false
+	select {
+	case <-r.pumpDone:
+	case <-grace.C:
+		abandoned = true
+		r.Metrics.Abandoned.Add(1)
+		r.Log.Warn("the task ignores its stop signal and is left behind; what it still returns is dropped", "waited", r.Grace)
+	}
+	parts := r.parts.Load()
+	if !abandoned && parts != nil {
+		r.drain(parts, orderly)
+	}
+	if parts != nil {
+		r.commitFinal(abandoned)
+	}
+	r.dead.Store(true)
+	if !abandoned && r.started {
+		if err := call(context.WithoutCancel(r.ctx), r.Metrics, "stopping the task", r.Grace, parts.Task.Stop); err != nil {
+			r.Log.Warn("stopping the task's plugin failed", "err", err)
+		}
+	}
+	if !r.plugin.wait(time.Second) {
+		r.Log.Warn("goroutines of the plugin ignore the end of their context", "goroutines", r.Metrics.Goroutines.Load())
+	}
+	r.cancel()
+	closeClient := func() {
+		if p := r.parts.Load(); p != nil && p.Client != nil {
+			p.Client.Close()
+		}
+	}
+	if abandoned {
+		go func() { // the pump may still be building; its client is closed when it is done
+			<-r.pumpDone
+			closeClient()
+		}()
+	} else {
+		closeClient()
+	}
+	if !waitGroup(&r.others, r.Grace) {
+		r.Metrics.Abandoned.Add(1)
+		r.Log.Warn("a call into the plugin did not return and is left behind", "waited", r.Grace)
+	}
+}
+
+// drain lets what is in flight be acknowledged, within offset.flush.timeout.ms.
+func (r *sourceRun) drain(parts *SourceParts, orderly bool) {
+	if !orderly {
+		// What reached the client may still be acknowledged; the rest is lost to
+		// this incarnation and read again by the next.
+		ctx, cancel := context.WithTimeout(r.ctx, r.FlushTimeout)
+		defer cancel()
+		_ = parts.Client.Flush(ctx)
+		return
+	}
+	t := time.NewTimer(r.FlushTimeout)
+	defer t.Stop()
+	select {
+	case <-r.ledger.Idle():
+	case <-r.broken:
+	case <-t.C:
+		r.Log.Warn("records were not acknowledged in time; they are read again after the next start", "records", r.ledger.Active(), "waited", r.FlushTimeout)
+	}
+}
+
+// commitFinal stores the last offsets. When a call into the plugin was left
+// behind the offsets of acknowledged records are stored all the same, but the
+// plugin's Commit is not called beside it.
+func (r *sourceRun) commitFinal(abandoned bool) {
+	if !abandoned {
+		r.commit()
+		return
+	}
+	r.commitMu.Lock()
+	defer r.commitMu.Unlock()
+	if offsets := r.ledger.Take(); len(offsets) > 0 {
+		ctx, cancel := context.WithTimeout(r.ctx, r.FlushTimeout)
+		defer cancel()
+		if err := r.Offsets.Put(ctx, offsets); err != nil {
+			r.Log.Error("Failed to commit offsets", "err", err)
+		}
+	}
+}
+
+// sourceContext is what the plugin is given.
+type sourceContext struct {
+	*plugin
+	r *sourceRun
+}
+
+// Offsets implements [connectors.SourceTaskContext].
+func (c sourceContext) Offsets() connectors.OffsetReader { return c.r.SourceSpec.Offsets }
+
+// Batch implements [connectors.SourceTaskContext].
+func (c sourceContext) Batch(n int) []data.Record { return c.r.pool.slots(n) }

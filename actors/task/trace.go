@@ -1,0 +1,58 @@
+package task
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/troupeio/troupe/actors/pipeline"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// Trace is the text that a status shows for a failure: the first line as Kafka
+// Connect's ("<exception class>: <message>"), then a line in plain words, then
+// the causes down to the root, each "Caused by: <class>: <message>". A panic ends
+// with its stack.
+func Trace(err error, plain string) string {
+	var b strings.Builder
+	prefix := ""
+	for e := err; e != nil; e = errors.Unwrap(e) {
+		own := ownMessage(e)
+		if own == "" && errors.Unwrap(e) != nil {
+			continue // a wrapper that only names a class or nothing
+		}
+		b.WriteString(prefix)
+		b.WriteString(connectors.JavaClass(e))
+		if own != "" {
+			b.WriteString(": " + own)
+		}
+		b.WriteByte('\n')
+		if prefix == "" {
+			var pe *pipeline.PoisonError
+			if errors.As(err, &pe) {
+				b.WriteString(pe.Explain() + "\n")
+			} else if plain != "" {
+				b.WriteString(plain + "\n")
+			}
+		}
+		prefix = "Caused by: "
+	}
+	var pe *pipeline.PanicError
+	if errors.As(err, &pe) {
+		b.Write(pe.Stack)
+	}
+	return b.String()
+}
+
+// ownMessage is an error's text without its cause's, where they are glued by ": ".
+func ownMessage(err error) string {
+	if e, ok := err.(*connectors.Error); ok {
+		return e.Msg
+	}
+	msg := err.Error()
+	if cause := errors.Unwrap(err); cause != nil {
+		if rest, ok := strings.CutSuffix(msg, cause.Error()); ok {
+			return strings.TrimSuffix(rest, ": ")
+		}
+	}
+	return msg
+}

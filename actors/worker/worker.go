@@ -1,0 +1,249 @@
+// Package worker is what runs on this node: an actor for each connector and each
+// task that it is told to run. It knows nothing of other nodes, of REST or of the
+// internal topics; it is given the whole wanted set and makes it so. It imports
+// actors' packages, connectors and codec.
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/troupeio/troupe/actors/task"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// Listener hears what becomes of connectors and tasks. Its methods are called by
+// actors and must not block.
+type Listener interface {
+	task.Listener
+	ConnectorRunning(name string)
+	ConnectorPaused(name string)
+	ConnectorStopped(name string)
+	ConnectorFailed(name, trace string)
+	ConnectorRestarting(name, trace string)
+	ConnectorUnassigned(name string)
+	// TaskConfigs hands over the task configurations that a running connector has
+	// made from its configuration applied. It may be called again with the same.
+	TaskConfigs(name string, applied map[string]string, configs []map[string]string)
+}
+
+// Resolver replaces references to config providers.
+type Resolver interface {
+	Resolve(ctx context.Context, config map[string]string) (map[string]string, error)
+}
+
+// Config is what a worker is made with.
+type Config struct {
+	ID       string            // host:port of the REST listener, as statuses give it
+	Group    string            // group.id; "" in standalone mode
+	Props    map[string]string // the worker's properties, resolved
+	Registry *connectors.Registry
+	Resolver Resolver
+	Listener Listener
+	Offsets  func(connector string) task.OffsetStore
+	Spans    task.Spans // nil: off
+	Log      *slog.Logger
+
+	Policy         task.Policy
+	Grace          time.Duration // task.shutdown.graceful.timeout.ms
+	CallTimeout    time.Duration // plugin.call.timeout.ms
+	FlushInterval  time.Duration
+	FlushTimeout   time.Duration
+	Budget         int64 // task.buffer.bytes
+	TopicCreation  bool  // topic.creation.enable
+	StaticMembers  bool  // sinks join their groups as static members
+	StartTogether  int   // at most so many tasks and connectors start at once
+	ClientIDPrefix string
+}
+
+// Wanted is what the node is to run. Maps and their contents are not changed by
+// either side after the message is sent.
+type Wanted struct {
+	Connectors map[string]WantedConnector
+	Tasks      map[connectors.TaskID]WantedTask
+}
+
+// WantedConnector is one connector instance. A change of Version starts it anew.
+type WantedConnector struct {
+	Config  map[string]string
+	Target  connectors.TargetState
+	Version int64
+}
+
+// WantedTask is one task. A change of Version starts it anew. Connector is the
+// connector's configuration in force, from which converters and transforms come.
+type WantedTask struct {
+	Config    map[string]string
+	Connector map[string]string
+	Paused    bool
+	Version   int64
+}
+
+// Messages that a worker takes.
+type (
+	// Apply makes the node run what is wanted and nothing else.
+	Apply struct{ Wanted Wanted }
+	// RestartConnector starts a connector instance anew. Done, if not nil, gets the
+	// outcome of the start; its capacity must be 1.
+	RestartConnector struct {
+		Name string
+		Done chan error
+	}
+	// RestartTask starts a task anew, with a full budget; Done gets false when the
+	// task is not here.
+	RestartTask struct {
+		ID   connectors.TaskID
+		Done chan bool
+	}
+	// Shutdown stops everything; Done is closed when nothing runs any more.
+	Shutdown struct{ Done chan struct{} }
+)
+
+// Worker runs connectors and tasks. Send its PID the messages above.
+type Worker struct {
+	Config
+	metrics sync.Map // connectors.TaskID -> *TaskInfo
+	conns   sync.Map // name -> *ConnectorInfo
+	Totals  Totals
+
+	// Of the actor.
+	connectors map[string]*runningConnector
+	tasks      map[connectors.TaskID]*runningTask
+	wanted     Wanted
+	leaving    map[string]*actor.PID // stopping actors by name
+	shutdown   chan struct{}
+}
+
+type runningConnector struct {
+	pid     *actor.PID
+	version int64
+	target  connectors.TargetState
+}
+
+type runningTask struct {
+	pid     *actor.PID
+	version int64
+	paused  bool
+}
+
+// New returns a worker; spawn its ActorProps.
+func New(c Config) *Worker {
+	if c.StartTogether <= 0 {
+		c.StartTogether = 16
+	}
+	return &Worker{Config: c, connectors: make(map[string]*runningConnector), tasks: make(map[connectors.TaskID]*runningTask), leaving: make(map[string]*actor.PID)}
+}
+
+// ActorProps returns the recipe of the worker's actor.
+func (w *Worker) ActorProps() *actor.Props {
+	return actor.PropsFromProducer(func() actor.Actor { return w })
+}
+
+func taskName(id connectors.TaskID) string { return "task " + id.String() }
+func connectorName(n string) string        { return "connector " + n }
+
+// Receive implements [actor.Actor].
+func (w *Worker) Receive(c actor.Context) {
+	switch m := c.Message().(type) {
+	case Apply:
+		if w.shutdown == nil {
+			w.wanted = m.Wanted
+			w.reconcile(c)
+		}
+	case RestartConnector:
+		rc, ok := w.connectors[m.Name]
+		if !ok {
+			if m.Done != nil {
+				m.Done <- connectors.Errorf("connector %s does not run on this node", m.Name)
+			}
+			return
+		}
+		c.Send(rc.pid, restartConnector(m))
+	case RestartTask:
+		rt, ok := w.tasks[m.ID]
+		if ok {
+			c.Send(rt.pid, task.Restart{})
+		}
+		if m.Done != nil {
+			m.Done <- ok
+		}
+	case Shutdown:
+		w.shutdown = m.Done
+		w.wanted = Wanted{}
+		w.reconcile(c)
+		w.checkShutdown()
+	case *actor.Terminated:
+		for name, pid := range w.leaving {
+			if pid.Equal(m.Who) {
+				delete(w.leaving, name)
+				break
+			}
+		}
+		w.reconcile(c)
+		w.checkShutdown()
+	}
+}
+
+func (w *Worker) checkShutdown() {
+	if w.shutdown != nil && len(w.leaving) == 0 && len(w.connectors) == 0 && len(w.tasks) == 0 {
+		close(w.shutdown)
+		w.shutdown = make(chan struct{}) // closed once
+	}
+}
+
+// reconcile makes what runs what is wanted. Something that is still stopping under
+// the same name is waited for: its Terminated brings us here again.
+func (w *Worker) reconcile(c actor.Context) {
+	for id, rt := range w.tasks {
+		want, ok := w.wanted.Tasks[id]
+		if ok && want.Version == rt.version {
+			if want.Paused != rt.paused {
+				rt.paused = want.Paused
+				c.Send(rt.pid, task.SetPaused{Paused: want.Paused})
+			}
+			continue
+		}
+		delete(w.tasks, id)
+		w.leaving[taskName(id)] = rt.pid
+		final := !ok && w.shutdown == nil
+		c.Send(rt.pid, task.Stop{Final: final})
+		w.metrics.Delete(id)
+	}
+	for name, rc := range w.connectors {
+		want, ok := w.wanted.Connectors[name]
+		if ok && want.Version == rc.version {
+			if want.Target != rc.target {
+				rc.target = want.Target
+				c.Send(rc.pid, setTarget{want.Target})
+			}
+			continue
+		}
+		delete(w.connectors, name)
+		w.leaving[connectorName(name)] = rc.pid
+		c.Send(rc.pid, stopConnector{})
+		w.conns.Delete(name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.wanted.Connectors)) {
+		want := w.wanted.Connectors[name]
+		if _, running := w.connectors[name]; running || w.leaving[connectorName(name)] != nil {
+			continue
+		}
+		info := &ConnectorInfo{Name: name}
+		w.conns.Store(name, info)
+		pid := c.SpawnPrefix(w.connectorProps(name, want, info), "connector-")
+		w.connectors[name] = &runningConnector{pid: pid, version: want.Version, target: want.Target}
+	}
+	for id, want := range w.wanted.Tasks {
+		if _, running := w.tasks[id]; running || w.leaving[taskName(id)] != nil {
+			continue
+		}
+		pid := c.SpawnPrefix(w.taskProps(id, want), "task-")
+		w.tasks[id] = &runningTask{pid: pid, version: want.Version, paused: want.Paused}
+	}
+}
