@@ -85,6 +85,7 @@ type sourceRun struct {
 
 	toProduce chan *pipeline.Batch
 	toCommit  chan *inflight // settled batches of a RecordCommitter
+	committer bool           // the plugin is one; set before the first batch
 	pumpDone  chan struct{}
 	others    sync.WaitGroup // produce, commit, record commits
 	started   bool           // the plugin's Start was called; read after pumpDone
@@ -97,7 +98,7 @@ type sourceRun struct {
 
 func newSourceRun(spec SourceSpec, n int, tell func(event)) *sourceRun {
 	r := &sourceRun{SourceSpec: spec, n: n, tell: tell, ledger: NewLedger(), credit: newCredit(spec.Common.Budget), gate: newGate(),
-		toProduce: make(chan *pipeline.Batch, maxBatches+1), pumpDone: make(chan struct{}), broken: make(chan struct{}), topics: make(map[string]bool)}
+		toProduce: make(chan *pipeline.Batch, maxBatches+1), toCommit: make(chan *inflight, maxBatches+1), pumpDone: make(chan struct{}), broken: make(chan struct{}), topics: make(map[string]bool)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.pollCtx, r.stopPoll = context.WithCancel(r.ctx)
 	r.plugin = &plugin{log: spec.Log, ctx: r.pollCtx, failed: r.fail, count: &spec.Metrics.Goroutines}
@@ -137,14 +138,16 @@ func (r *sourceRun) begin(c actor.Context) {
 			next(b)
 		}), name)
 	}
-	c.SpawnPrefix(owner(func() { r.others.Go(r.produceLoop) }, r.cancel), "produce")
+	r.others.Add(3) // here, so that end never waits for a loop that is yet to be counted
+	owned := func(loop func()) func() { return func() { go func() { defer r.others.Done(); loop() }() } }
+	c.SpawnPrefix(owner(owned(r.produceLoop), r.cancel), "produce")
 	r.converter = stage("convert", r.convert, func(b *pipeline.Batch) { r.toProduce <- b })
 	transform := stage("transform", r.transform, func(b *pipeline.Batch) {
 		r.Metrics.Mailbox.Add(1)
 		r.sys.Root.Send(r.converter, b)
 	})
 	r.first = transform
-	c.SpawnPrefix(owner(func() { r.others.Go(r.commitLoop) }, r.cancel), "commit")
+	c.SpawnPrefix(owner(func() { owned(r.commitLoop)(); owned(r.recordCommitLoop)() }, r.cancel), "commit")
 	c.SpawnPrefix(owner(func() { go r.pump() }, r.stopPoll), "poll")
 }
 
@@ -187,8 +190,7 @@ func (r *sourceRun) runPlugin() error {
 	}
 	r.parts.Store(parts)
 	if _, ok := parts.Task.(connectors.RecordCommitter); ok {
-		r.toCommit = make(chan *inflight, maxBatches+1)
-		r.others.Go(r.recordCommitLoop)
+		r.committer = true
 	}
 	if !r.passGate(false) {
 		return nil
@@ -293,7 +295,7 @@ func (r *sourceRun) dispatch(recs []data.Record, polled time.Time) {
 		b.Bytes += size(&recs[i])
 	}
 	b.Bytes = max(b.Bytes, r.Budget/maxBatches)
-	if r.parts.Load().Originals || r.toCommit != nil {
+	if r.parts.Load().Originals || r.committer {
 		b.Originals = append([]data.Record(nil), recs...)
 	}
 	r.Metrics.Polled.Add(int64(len(recs)))
@@ -496,7 +498,7 @@ func (r *sourceRun) produced(f *inflight, i int, rec *kgo.Record, err error) {
 
 // settled is called when the last record of a batch is.
 func (r *sourceRun) settled(f *inflight) {
-	if r.toCommit != nil {
+	if r.committer {
 		r.toCommit <- f
 		return
 	}
@@ -523,13 +525,12 @@ func (r *sourceRun) retire(f *inflight) {
 // recordCommitLoop tells the plugin of each settled record, before the offsets
 // that include it are stored.
 func (r *sourceRun) recordCommitLoop() {
-	rc := r.parts.Load().Task.(connectors.RecordCommitter)
 	for {
 		select {
 		case <-r.ctx.Done():
 			return
 		case f := <-r.toCommit:
-			slab := f.slab
+			rc, slab := r.parts.Load().Task.(connectors.RecordCommitter), f.slab
 			for i := range f.batch.Records {
 				var md *connectors.RecordMetadata
 				if f.batch.States[i] == pipeline.Live && slab != nil {

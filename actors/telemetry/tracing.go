@@ -1,0 +1,239 @@
+// Package telemetry makes traces and metrics leave the process: OTLP spans set up
+// by the standard OTEL_* variables, and Kafka Connect's metrics in Prometheus
+// format. It imports actors' task and worker packages, OpenTelemetry and the
+// Prometheus client, and sets no global provider.
+package telemetry
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/exporters/stdout/stdouttrace"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/troupeio/troupe/actors/pipeline"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// Tracing makes the spans of tasks. It implements task.Spans and is safe for
+// concurrent use.
+type Tracing struct {
+	provider *sdktrace.TracerProvider
+	tracer   trace.Tracer
+	prop     propagation.TraceContext
+}
+
+// FromEnv sets tracing up by the OTEL_* variables, nil when it is off: when
+// OTEL_SDK_DISABLED is true, OTEL_TRACES_EXPORTER is none, or neither an exporter
+// nor an endpoint is named. node names this process in service.instance.id.
+func FromEnv(ctx context.Context, getenv func(string) string, version, node string) (*Tracing, error) {
+	if strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") {
+		return nil, nil
+	}
+	exporter := strings.TrimSpace(getenv("OTEL_TRACES_EXPORTER"))
+	if exporter == "" {
+		if getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
+			return nil, nil
+		}
+		exporter = "otlp"
+	}
+	var exp sdktrace.SpanExporter
+	var err error
+	switch exporter {
+	case "none":
+		return nil, nil
+	case "console":
+		exp, err = stdouttrace.New(stdouttrace.WithWriter(os.Stderr))
+	case "otlp":
+		proto := getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+		if proto == "" {
+			proto = getenv("OTEL_EXPORTER_OTLP_PROTOCOL")
+		}
+		switch proto {
+		case "grpc":
+			exp, err = otlptracegrpc.New(ctx)
+		case "", "http/protobuf":
+			exp, err = otlptracehttp.New(ctx)
+		default:
+			return nil, fmt.Errorf("setting up traces: OTEL_EXPORTER_OTLP_PROTOCOL is %q; grpc and http/protobuf are supported", proto)
+		}
+	default:
+		return nil, fmt.Errorf("setting up traces: OTEL_TRACES_EXPORTER is %q; otlp, console and none are supported", exporter)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("setting up traces: %w", err)
+	}
+	sampler, err := samplerFromEnv(getenv)
+	if err != nil {
+		return nil, err
+	}
+	res, err := resource.New(ctx,
+		resource.WithAttributes(semconv.ServiceName("troupe"), semconv.ServiceVersion(version), semconv.ServiceInstanceID(node)),
+		resource.WithFromEnv())
+	if err != nil {
+		return nil, fmt.Errorf("setting up traces: reading OTEL_RESOURCE_ATTRIBUTES: %w", err)
+	}
+	return NewTracing(sdktrace.NewTracerProvider(sdktrace.WithBatcher(exp), sdktrace.WithSampler(sampler), sdktrace.WithResource(res))), nil
+}
+
+// samplerFromEnv reads OTEL_TRACES_SAMPLER. The default is a thousandth of the
+// batches, decided once at the head: a trace of every batch of a fast pipeline is
+// of no use to anybody.
+func samplerFromEnv(getenv func(string) string) (sdktrace.Sampler, error) {
+	name, arg := strings.TrimSpace(getenv("OTEL_TRACES_SAMPLER")), strings.TrimSpace(getenv("OTEL_TRACES_SAMPLER_ARG"))
+	ratio := 1.0
+	if arg != "" {
+		f, err := strconv.ParseFloat(arg, 64)
+		if err != nil || f < 0 || f > 1 {
+			return nil, fmt.Errorf("setting up traces: OTEL_TRACES_SAMPLER_ARG is %q, want a number from 0 to 1", arg)
+		}
+		ratio = f
+	}
+	switch name {
+	case "":
+		return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(0.001)), nil
+	case "always_on":
+		return sdktrace.AlwaysSample(), nil
+	case "always_off":
+		return sdktrace.NeverSample(), nil
+	case "traceidratio":
+		return sdktrace.TraceIDRatioBased(ratio), nil
+	case "parentbased_always_on":
+		return sdktrace.ParentBased(sdktrace.AlwaysSample()), nil
+	case "parentbased_always_off":
+		return sdktrace.ParentBased(sdktrace.NeverSample()), nil
+	case "parentbased_traceidratio":
+		return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio)), nil
+	}
+	return nil, fmt.Errorf("setting up traces: OTEL_TRACES_SAMPLER is %q, which is not known", name)
+}
+
+// NewTracing returns the spans of a provider.
+func NewTracing(p *sdktrace.TracerProvider) *Tracing {
+	return &Tracing{provider: p, tracer: p.Tracer("github.com/troupeio/troupe")}
+}
+
+// Shutdown sends what is left, for two seconds at most: a collector that is away
+// must not hold up the end.
+func (t *Tracing) Shutdown(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	return t.provider.Shutdown(ctx)
+}
+
+func identity(id connectors.TaskID) []attribute.KeyValue {
+	return []attribute.KeyValue{semconv.MessagingSystemKafka, attribute.String("connect.connector", id.Connector), attribute.Int("connect.task", id.Task)}
+}
+
+// operation maps a stage to the messaging conventions' operation type.
+func operation(stage string) (trace.SpanKind, attribute.KeyValue) {
+	switch stage {
+	case "produce":
+		return trace.SpanKindProducer, semconv.MessagingOperationTypeSend
+	case "consume":
+		return trace.SpanKindConsumer, semconv.MessagingOperationTypeReceive
+	case "commit":
+		return trace.SpanKindClient, semconv.MessagingOperationTypeSettle
+	}
+	return trace.SpanKindInternal, semconv.MessagingOperationTypeProcess
+}
+
+// Head implements task.Spans.
+func (t *Tracing) Head(id connectors.TaskID, stage string, remote []pipeline.RawHeader) context.Context {
+	ctx := context.Background()
+	kind, op := operation(stage)
+	opts := []trace.SpanStartOption{trace.WithSpanKind(kind)}
+	if remote != nil {
+		ctx = t.prop.Extract(ctx, rawCarrier(remote))
+	}
+	ctx, span := t.tracer.Start(ctx, stage+" "+id.String(), opts...)
+	if !span.SpanContext().IsSampled() {
+		span.End()
+		return nil
+	}
+	span.SetAttributes(append(identity(id), op, semconv.MessagingOperationName(stage))...)
+	return ctx
+}
+
+// Stage implements task.Spans.
+func (t *Tracing) Stage(ctx context.Context, id connectors.TaskID, stage, topic string, records int) (context.Context, func(error)) {
+	kind, op := operation(stage)
+	attrs := append(identity(id), op, semconv.MessagingOperationName(stage), semconv.MessagingBatchMessageCount(records))
+	if topic != "" {
+		attrs = append(attrs, semconv.MessagingDestinationName(topic))
+	}
+	ctx, span := t.tracer.Start(ctx, strings.TrimSpace(stage+" "+topic), trace.WithSpanKind(kind), trace.WithAttributes(attrs...))
+	return ctx, func(err error) {
+		if err != nil {
+			span.RecordError(err)
+			span.SetStatus(codes.Error, err.Error())
+		}
+		span.End()
+	}
+}
+
+// End implements task.Spans.
+func (t *Tracing) End(ctx context.Context, records int, err error) {
+	span := trace.SpanFromContext(ctx)
+	span.SetAttributes(semconv.MessagingBatchMessageCount(records))
+	if err != nil {
+		span.SetStatus(codes.Error, err.Error())
+	}
+	span.End()
+}
+
+// Carrier implements task.Spans.
+func (t *Tracing) Carrier(ctx context.Context) []pipeline.RawHeader {
+	m := propagation.MapCarrier{}
+	t.prop.Inject(ctx, m)
+	var out []pipeline.RawHeader
+	for _, k := range t.prop.Fields() {
+		if v := m.Get(k); v != "" {
+			out = append(out, pipeline.RawHeader{Key: k, Value: []byte(v)})
+		}
+	}
+	return out
+}
+
+// IsCarrier implements task.Spans: a traceparent whose sampled flag is set.
+func (t *Tracing) IsCarrier(h pipeline.RawHeader) bool {
+	n := len(h.Value)
+	return h.Key == "traceparent" && n >= 55 && h.Value[n-1]&1 == 1
+}
+
+// rawCarrier reads a trace context from record headers.
+type rawCarrier []pipeline.RawHeader
+
+// Get implements [propagation.TextMapCarrier].
+func (c rawCarrier) Get(key string) string {
+	for _, h := range c {
+		if h.Key == key {
+			return string(h.Value)
+		}
+	}
+	return ""
+}
+
+// Set implements [propagation.TextMapCarrier]; nothing is injected here.
+func (c rawCarrier) Set(string, string) {}
+
+// Keys implements [propagation.TextMapCarrier].
+func (c rawCarrier) Keys() []string {
+	out := make([]string, len(c))
+	for i, h := range c {
+		out[i] = h.Key
+	}
+	return out
+}
