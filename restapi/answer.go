@@ -1,0 +1,186 @@
+package restapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/troupeio/troupe/cluster"
+)
+
+// errorBody is Kafka Connect's error answer.
+type errorBody struct {
+	Code    int    `json:"error_code"`
+	Message string `json:"message"`
+}
+
+// encode writes JSON as Kafka Connect's answers have it: no HTML escapes, no
+// newline at the end.
+func encode(v any) []byte {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		panic(fmt.Sprintf("restapi: encoding an answer: %v", err)) // only our own types come here
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(encode(v))
+}
+
+func writeError(w http.ResponseWriter, status int, message string) {
+	writeJSON(w, status, errorBody{status, message})
+}
+
+// frameworkError is an error of the HTTP layer itself: JSON, but without a content
+// type, as Kafka Connect answers it.
+func frameworkError(w http.ResponseWriter, status int) {
+	text := http.StatusText(status)
+	w.Header()["Content-Type"] = nil // keeps net/http from guessing one
+	w.WriteHeader(status)
+	_, _ = w.Write(encode(errorBody{status, fmt.Sprintf("HTTP %d %s", status, text)}))
+}
+
+// fail answers with an error's own status and message. It is the one place where
+// errors become status codes.
+func fail(w http.ResponseWriter, err error) {
+	var e *cluster.Error
+	if errors.As(err, &e) {
+		writeError(w, e.Status, e.Message)
+		return
+	}
+	writeError(w, http.StatusInternalServerError, err.Error())
+}
+
+// maxBody bounds a request's body: the largest configurations are some hundred
+// kilobytes.
+const maxBody = 16 << 20
+
+// readBody returns the body without a byte order mark; nil when there is none.
+func readBody(r *request) ([]byte, error) {
+	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return nil, cluster.Errorf(http.StatusBadRequest, "Reading the request's body: %v", err)
+	}
+	if len(b) > maxBody {
+		return nil, cluster.Errorf(http.StatusRequestEntityTooLarge, "The request's body is larger than %d bytes", maxBody)
+	}
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	if len(bytes.TrimSpace(b)) == 0 {
+		return nil, nil
+	}
+	return b, nil
+}
+
+// missing and unreadable bodies are answered 400 here and 500 by Kafka Connect,
+// which is one of the differences that were agreed.
+func unreadable(err error) error {
+	return cluster.Errorf(http.StatusBadRequest, "The request's body is not what this path takes: %v", err)
+}
+
+// text is a JSON scalar as its source text; objects and arrays are refused. null is
+// kept apart by the pointer that holds it.
+type text string
+
+// UnmarshalJSON implements [json.Unmarshaler].
+func (t *text) UnmarshalJSON(b []byte) error {
+	switch b[0] {
+	case '"':
+		var s string
+		if err := json.Unmarshal(b, &s); err != nil {
+			return err
+		}
+		*t = text(s)
+	case '{':
+		return errors.New("Cannot deserialize value of type `java.lang.String` from Object value (token `JsonToken.START_OBJECT`)")
+	case '[':
+		return errors.New("Cannot deserialize value of type `java.lang.String` from Array value (token `JsonToken.START_ARRAY`)")
+	default:
+		*t = text(b)
+	}
+	return nil
+}
+
+// decode reads exactly one JSON value into v.
+func decode(b []byte, v any, strict bool) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if strict {
+		d.DisallowUnknownFields()
+	}
+	if err := d.Decode(v); err != nil {
+		return unreadable(err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return unreadable(errors.New("something follows the JSON value"))
+	}
+	return nil
+}
+
+// configBody reads a flat map of settings. A missing or null body is an error.
+func configBody(r *request) (map[string]*string, error) {
+	b, err := readBody(r)
+	if err != nil {
+		return nil, err
+	}
+	if b == nil {
+		return nil, unreadable(errors.New("it is empty; a JSON object of settings is expected"))
+	}
+	var m map[string]*text
+	if err := decode(b, &m, false); err != nil {
+		return nil, err
+	}
+	if m == nil {
+		return nil, unreadable(errors.New("it is null; a JSON object of settings is expected"))
+	}
+	return plain(m), nil
+}
+
+func plain(m map[string]*text) map[string]*string {
+	out := make(map[string]*string, len(m))
+	for k, v := range m {
+		out[k] = (*string)(v)
+	}
+	return out
+}
+
+// javaMap is a map as Java's HashMap prints it, in the order of its buckets.
+func javaMap(m map[string]*string) string {
+	size := 1
+	for float64(size) < float64(len(m))/0.75+1 {
+		size *= 2
+	}
+	buckets := make([][]string, size)
+	for k := range m {
+		h := hashCode(k)
+		i := int(h^h>>16) & (size - 1)
+		buckets[i] = append(buckets[i], k)
+	}
+	var out []string
+	for _, b := range buckets {
+		for _, k := range b {
+			v := "null"
+			if m[k] != nil {
+				v = *m[k]
+			}
+			out = append(out, k+"="+v)
+		}
+	}
+	return "{" + strings.Join(out, ", ") + "}"
+}
+
+// hashCode is java.lang.String.hashCode, for text in the basic plane.
+func hashCode(s string) uint32 {
+	var h uint32
+	for _, c := range s {
+		h = 31*h + uint32(c)
+	}
+	return h
+}
