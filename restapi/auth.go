@@ -15,7 +15,9 @@ const BasicAuthExtension = "org.apache.kafka.connect.rest.basic.auth.extension.B
 const PropertyFileLoginModule = "org.apache.kafka.connect.rest.basic.auth.extension.PropertyFileLoginModule"
 
 // Authenticator decides who may use the interface.
-type Authenticator interface{ Authenticate(user, password string) bool }
+type Authenticator interface {
+	Authenticate(user, password string) bool
+}
 
 // PasswordFile holds the users of a credentials file, read once. An empty one lets
 // everybody in, as Kafka Connect's does.
@@ -32,8 +34,8 @@ func (p PasswordFile) Authenticate(user, password string) bool {
 	return ok && same
 }
 
-// authenticate lets a request through only with valid credentials. The two
-// internal endpoints are protected by signatures instead.
+// authenticate lets a request through only with valid credentials, whatever its
+// path.
 func authenticate(auth Authenticator, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password := basicCredentials(r.Header.Get("Authorization"))
