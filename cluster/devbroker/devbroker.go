@@ -126,7 +126,7 @@ func Start(ctx context.Context, o Options) (_ *Broker, err error) {
 		return nil, fmt.Errorf("opening the dev broker's directory %s: %w", b.dir, err)
 	}
 	// The name is never looked up: dialPrivate needs none.
-	if b.private, err = kgo.NewClient(kgo.SeedBrokers("dev-broker:9092"), kgo.Dialer(b.listener.dialPrivate)); err != nil {
+	if b.private, err = kgo.NewClient(kgo.SeedBrokers("dev-broker:9092"), kgo.Dialer(b.listener.dialPrivate), kgo.DisableClientMetrics()); err != nil {
 		return nil, fmt.Errorf("starting the dev broker: %w", err)
 	}
 	if !clean {
