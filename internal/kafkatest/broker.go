@@ -94,7 +94,7 @@ func runOnce(ctx context.Context, dist Dist, opts []Option) (_ *Broker, err erro
 			b.Close()
 		}
 	}()
-	ports, err := freePorts(2)
+	ports, err := FreePorts(2)
 	if err != nil {
 		return nil, err
 	}
@@ -300,8 +300,9 @@ func (b *Broker) Close() {
 	_ = os.RemoveAll(b.dir)
 }
 
-// freePorts finds n ports of 127.0.0.1 that are free now.
-func freePorts(n int) ([]int, error) {
+// FreePorts finds n ports of 127.0.0.1 that are free now. Another process may
+// take one before you do.
+func FreePorts(n int) ([]int, error) {
 	ports := make([]int, 0, n)
 	for range n {
 		l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -80,7 +80,7 @@ func RunConnect(ctx context.Context, bootstrap string, o ConnectOptions) (_ *Con
 			c.Close()
 		}
 	}()
-	ports, err := freePorts(1)
+	ports, err := FreePorts(1)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,204 @@
+// Command bench runs the same work side by side on one Apache Kafka broker:
+// Troupe, Apache Kafka Connect 4.1 and, as the ceiling, the bare franz-go
+// client. It counts at the destination, checks what arrived there, alternates
+// the arms, and writes medians, ratios and the rows that Troupe loses to
+// bench/results.md.
+//
+//	go run ./bench                          everything; needs java, mvn and bin/troupe
+//	go run ./bench -quick                   100,000 lines once; does the right thing arrive?
+//	go run ./bench -rows source-smt -arms connect,troupe -reps 5
+//
+// It drives built programs: of ours it may import internal/kafkatest only.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/troupeio/troupe/internal/kafkatest"
+)
+
+const (
+	defaultLines = 3_000_000
+	quickLines   = 100_000
+	defaultReps  = 3 // fewer have no median
+)
+
+// settings are the command line.
+type settings struct {
+	lines   int
+	reps    int
+	quick   bool
+	rows    []string
+	arms    []string
+	troupe  string        // the built program
+	out     string        // results file
+	timeout time.Duration // of one row of one arm, once
+	broker  string        // host:port; empty starts one
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == bareCommand {
+		os.Exit(bareMain(os.Args[2:]))
+	}
+	os.Exit(run())
+}
+
+func run() int {
+	var s settings
+	var rowList, armList string
+	flag.IntVar(&s.lines, "n", defaultLines, "lines of 95 bytes to move")
+	flag.IntVar(&s.reps, "reps", defaultReps, "repetitions of each row")
+	flag.BoolVar(&s.quick, "quick", false, "100,000 lines, once: checks what arrives, writes no results")
+	flag.StringVar(&rowList, "rows", "", "rows to run, separated by commas; empty is all; 'list' lists them")
+	flag.StringVar(&armList, "arms", "", "arms to run: connect,troupe,bare; empty is all that are there")
+	flag.StringVar(&s.troupe, "troupe", filepath.Join("bin", "troupe"), "the built program")
+	flag.StringVar(&s.out, "o", filepath.Join("bench", "results.md"), "results file")
+	flag.DurationVar(&s.timeout, "timeout", 5*time.Minute, "bound of one row of one arm, once")
+	flag.StringVar(&s.broker, "broker", "", "host:port of a broker that runs; empty starts one")
+	flag.Parse()
+	if rowList == "list" {
+		for _, r := range rows {
+			fmt.Printf("%-14s %s\n", r.key, r.title)
+		}
+		return 0
+	}
+	if s.quick {
+		s.lines, s.reps = quickLines, 1
+	}
+	if err := s.choose(rowList, armList); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := benchmark(ctx, s); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		return 1
+	}
+	return 0
+}
+
+// choose resolves the two lists. Only an arm that was named must be there.
+func (s *settings) choose(rowList, armList string) error {
+	for _, r := range rows {
+		s.rows = append(s.rows, r.key)
+	}
+	if rowList != "" {
+		all := s.rows
+		s.rows = strings.Split(rowList, ",")
+		for _, r := range s.rows {
+			if !slices.Contains(all, r) {
+				return fmt.Errorf("-rows: no row %q; there are %s", r, strings.Join(all, ", "))
+			}
+		}
+	}
+	_, missing := os.Stat(s.troupe)
+	s.arms = []string{armConnect, armTroupe, armBare}
+	if armList != "" {
+		s.arms = strings.Split(armList, ",")
+		for _, a := range s.arms {
+			if a != armConnect && a != armTroupe && a != armBare {
+				return fmt.Errorf("-arms: no arm %q; there are %s, %s, %s", a, armConnect, armTroupe, armBare)
+			}
+		}
+		if missing != nil && slices.Contains(s.arms, armTroupe) {
+			return fmt.Errorf("-arms: looking for the built program: %w", missing)
+		}
+	} else if missing != nil {
+		fmt.Fprintf(os.Stderr, "bench: %s is not there (make build): the arm %s is left out\n", s.troupe, armTroupe)
+		s.arms = []string{armConnect, armBare}
+	}
+	if path, err := filepath.Abs(s.troupe); err == nil {
+		s.troupe = path // workers start in folders of their own
+	}
+	return nil
+}
+
+// benchmark runs the chosen rows and reports. A row that fails in one arm is
+// reported as failed and does not end the others; it ends in an error.
+func benchmark(ctx context.Context, s settings) error {
+	dir, err := os.MkdirTemp("", "troupe-bench-")
+	if err != nil {
+		return fmt.Errorf("making a directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+
+	addr := s.broker
+	if addr == "" {
+		// Kafka's own settings for a broker, with its heap of 1 GB.
+		b, err := kafkatest.Run(ctx, kafkatest.WithJVM("-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC",
+			"-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"))
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		addr = b.Addr()
+	}
+	e, err := newEnv(s, dir, addr)
+	if err != nil {
+		return err
+	}
+	defer e.close()
+
+	res := newResults(s)
+	for _, r := range rows {
+		if !slices.Contains(s.rows, r.key) {
+			continue
+		}
+		for rep := range s.reps {
+			arms := slices.Clone(s.arms)
+			if rep%2 == 1 {
+				slices.Reverse(arms) // nobody always goes first
+			}
+			for _, arm := range arms {
+				if arm == armBare && !r.bare {
+					continue
+				}
+				if err := e.once(ctx, r, arm, rep, res); err != nil {
+					return err // only when called off
+				}
+			}
+		}
+	}
+	fmt.Println()
+	fmt.Print(res.table())
+	if !s.quick {
+		if err := res.write(s.out); err != nil {
+			return err
+		}
+		fmt.Println("\nwritten to", s.out)
+	}
+	if n := len(res.failures); n > 0 {
+		return fmt.Errorf("%d runs failed:\n%s", n, strings.Join(res.failures, "\n"))
+	}
+	return nil
+}
+
+// once runs one row in one arm, within the timeout.
+func (e *env) once(ctx context.Context, r row, arm string, rep int, res *results) error {
+	one, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	begin := time.Now()
+	m, err := r.run(one, e, arm)
+	if ctx.Err() != nil {
+		return errors.New("called off")
+	}
+	if err != nil {
+		res.failed(r.key, arm, err)
+		fmt.Printf("%-14s %-8s #%d FAILED: %v\n", r.key, arm, rep+1, err)
+		return nil
+	}
+	res.add(r.key, arm, m)
+	fmt.Printf("%-14s %-8s #%d %s (%.1f s in all)\n", r.key, arm, rep+1, m.line(r), time.Since(begin).Seconds())
+	return nil
+}

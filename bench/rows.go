@@ -1,0 +1,348 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// row is one kind of work.
+type row struct {
+	key, title string
+	bare       bool // the bare client can do it too
+	metrics    []metric
+	run        func(ctx context.Context, e *env, arm string) (metrics, error)
+}
+
+// metric is one figure of a row, with what design asks of it.
+type metric struct {
+	name, title, unit string
+	moreIsBetter      bool
+	targets           []target
+}
+
+// target is one condition on Troupe's figure.
+type target struct {
+	kind  targetKind
+	value float64
+}
+
+type targetKind int
+
+const (
+	atMost        targetKind = iota // the median, in the metric's unit
+	timesConnect                    // at least value times Kafka Connect's, the median of the ratios in each repetition
+	timesBare                       // at least value times the bare client's
+	betterConnect                   // not worse than Kafka Connect: where no number was promised
+)
+
+// rows are the work, in the order of the report. The targets are the design's.
+var rows = []row{
+	{"start", "start to REST ready, topics exist; idle", false, []metric{
+		{"ready", "ready after", "s", false, []target{{atMost, 0.5}}},
+		{"idle", "resident, idle", "MB", false, []target{{atMost, 40}}},
+	}, runStart},
+	{"connectors", "200 one-task connectors, created by 8 clients", false, []metric{
+		{"running", "all running after", "s", false, []target{{atMost, 3}}},
+		{"resident", "resident", "MB", false, []target{{atMost, 120}}},
+		{"threads", "threads", "", false, []target{{betterConnect, 0}}},
+		{"goroutines", "goroutines", "", false, nil},
+		{"idlecpu", "idle CPU over 5 s", "% of a core", false, []target{{betterConnect, 0}}},
+	}, runConnectors},
+	{"source-string", "file → topic, 95-byte lines, StringConverter", true,
+		throughput(target{timesConnect, 5}, target{timesBare, 0.7}), source(lineLength, 1, nil, plain)},
+	{"source-smt", "file → topic, 4 SMTs, JsonConverter with schemas", false,
+		withCPU(throughput(target{timesConnect, 5}), target{atMost, 2}), source(lineLength, 1, fourTransforms, hoisted)},
+	{"sink-string", "topic → file, StringConverter", true,
+		throughput(target{timesConnect, 2.5}, target{timesBare, 0.5}), sink(1, nil, plain, plain)},
+	{"sink-json", "topic → file, JsonConverter with schemas", false,
+		throughput(), sink(1, jsonConverter, hoisted, printed)},
+	{"source-1k", "file → topic, 1 KB lines as JSON with schemas", false,
+		throughput(), source(1000, 8, fourTransforms, hoisted)},
+	{"sinks-8", "topic → 8 files at once, StringConverter", false,
+		throughput(), sink(8, nil, plain, plain)},
+	{"latency", "one line at 10 a second, file to topic", false, []metric{
+		{"p50", "median latency", "ms", false, []target{{betterConnect, 0}}},
+		{"p99", "p99 latency", "ms", false, []target{{betterConnect, 0}}},
+	}, runLatency},
+}
+
+func throughput(rate ...target) []metric {
+	if len(rate) == 0 {
+		rate = []target{{betterConnect, 0}}
+	}
+	return []metric{
+		{"rate", "throughput", "thousand records/s", true, rate},
+		{"cpu", "CPU per million", "s", false, []target{{betterConnect, 0}}},
+		{"peak", "peak memory", "MB", false, []target{{atMost, 150}}},
+	}
+}
+
+func withCPU(ms []metric, t target) []metric {
+	ms[1].targets = []target{t}
+	return ms
+}
+
+const (
+	stringConverter = "org.apache.kafka.connect.storage.StringConverter"
+	transforms      = "org.apache.kafka.connect.transforms."
+)
+
+// fourTransforms are the design's, with its converter.
+var fourTransforms = map[string]string{
+	"value.converter":                "org.apache.kafka.connect.json.JsonConverter",
+	"value.converter.schemas.enable": "true",
+	"transforms":                     "hoist,insert,rename,route",
+	"transforms.hoist.type":          transforms + "HoistField$Value",
+	"transforms.hoist.field":         "line",
+	"transforms.insert.type":         transforms + "InsertField$Value",
+	"transforms.insert.static.field": "source",
+	"transforms.insert.static.value": "bench",
+	"transforms.rename.type":         transforms + "ReplaceField$Value",
+	"transforms.rename.renames":      "line:text",
+	"transforms.route.type":          transforms + "RegexRouter",
+	"transforms.route.regex":         "(.*)",
+	"transforms.route.replacement":   "$1",
+}
+
+var jsonConverter = map[string]string{
+	"value.converter":                "org.apache.kafka.connect.json.JsonConverter",
+	"value.converter.schemas.enable": "true",
+}
+
+// merge overlays configs, the last one wins.
+func merge(configs ...map[string]string) map[string]string {
+	all := map[string]string{}
+	for _, c := range configs {
+		for k, v := range c {
+			all[k] = v
+		}
+	}
+	return all
+}
+
+func fileSource(file, topic string) map[string]string {
+	return map[string]string{
+		"connector.class": "FileStreamSource", "tasks.max": "1", "file": file, "topic": topic,
+		"key.converter": stringConverter, "value.converter": stringConverter,
+	}
+}
+
+func fileSink(file, topic string) map[string]string {
+	return map[string]string{
+		"connector.class": "FileStreamSink", "tasks.max": "1", "file": file, "topics": topic,
+		"key.converter": stringConverter, "value.converter": stringConverter,
+	}
+}
+
+// source moves the lines from a file into a topic that is absent at the start.
+// fewer divides their number.
+func source(length, fewer int, config map[string]string, want form) func(context.Context, *env, string) (metrics, error) {
+	return func(ctx context.Context, e *env, arm string) (metrics, error) {
+		lines := e.lines / fewer
+		in, err := e.inputFile(lines, length)
+		if err != nil {
+			return nil, err
+		}
+		topic := e.name("topic")
+		defer e.deleteTopic(topic)
+		complete := func(ctx context.Context, check func(context.Context) error) error {
+			return e.waitTopic(ctx, topic, int64(lines), check)
+		}
+		var u use
+		if arm == armBare {
+			u, err = e.runBare(ctx, "produce", topic, in, lines, complete)
+		} else {
+			u, err = e.runConnector(ctx, arm, merge(fileSource(in, topic), config), complete)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return u.metrics(lines), want.checkTopic(ctx, e.addr, topic, lines, length)
+	}
+}
+
+// sink moves the lines from a topic into as many files as there are sinks.
+func sink(sinks int, config map[string]string, in, out form) func(context.Context, *env, string) (metrics, error) {
+	return func(ctx context.Context, e *env, arm string) (metrics, error) {
+		topic, err := e.inputTopic(ctx, in, e.lines, lineLength)
+		if err != nil {
+			return nil, err
+		}
+		dir, err := os.MkdirTemp(e.dir, "sink-")
+		if err != nil {
+			return nil, fmt.Errorf("making the sink's folder: %w", err)
+		}
+		defer os.RemoveAll(dir)
+		files := make([]string, sinks)
+		for i := range files {
+			files[i] = filepath.Join(dir, fmt.Sprint(i))
+		}
+		complete := func(ctx context.Context, check func(context.Context) error) error {
+			for _, f := range files {
+				if err := e.waitFile(ctx, f, out.size(e.lines, lineLength), check); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		var u use
+		switch {
+		case arm == armBare:
+			u, err = e.runBare(ctx, "consume", topic, files[0], e.lines, complete)
+		case sinks == 1:
+			u, err = e.runConnector(ctx, arm, merge(fileSink(files[0], topic), config), complete)
+		default:
+			u, err = e.runSinks(ctx, arm, topic, files, complete)
+		}
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range files {
+			if err := out.checkFile(f, e.lines, lineLength); err != nil {
+				return nil, err
+			}
+		}
+		return u.metrics(e.lines * sinks), nil
+	}
+}
+
+// runSinks creates a connector for each file at once.
+func (e *env) runSinks(ctx context.Context, arm, topic string, files []string, complete func(context.Context, func(context.Context) error) error) (use, error) {
+	w, err := e.readyWorker(ctx, arm)
+	if err != nil {
+		return use{}, err
+	}
+	defer w.close()
+	name := e.name("connector")
+	cpu, begin := cpuSeconds(w.proc.PID()), time.Now()
+	err = createAll(ctx, w, len(files), func(i int) (string, map[string]string) {
+		return fmt.Sprintf("%s-%d", name, i), fileSink(files[i], topic)
+	})
+	if err != nil {
+		return use{}, err
+	}
+	err = complete(ctx, func(ctx context.Context) error {
+		_, err := w.running(ctx)
+		return err
+	})
+	if err != nil {
+		return use{}, err
+	}
+	return use{time.Since(begin).Seconds(), cpuSeconds(w.proc.PID()) - cpu, peakMB(w.proc.PID())}, nil
+}
+
+// clients is how many HTTP clients create connectors at once.
+const clients = 8
+
+// createAll lets the clients create n connectors and waits for all answers.
+func createAll(ctx context.Context, w *worker, n int, config func(i int) (string, map[string]string)) error {
+	var next atomic.Int64
+	errs := make([]error, clients)
+	var wg sync.WaitGroup
+	for c := range clients {
+		wg.Go(func() {
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				name, conf := config(i)
+				if errs[c] = w.create(ctx, name, conf); errs[c] != nil {
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// runStart measures a second start of one group: its topics exist.
+func runStart(ctx context.Context, e *env, arm string) (metrics, error) {
+	group := e.name("group")
+	first, err := e.startWorker(ctx, arm, group)
+	if err != nil {
+		return nil, err
+	}
+	if err := first.waitReady(ctx); err != nil {
+		first.close()
+		return nil, err
+	}
+	err = first.proc.Stop(time.Minute) // in order: it leaves the group
+	first.close()
+	if err != nil {
+		return nil, err
+	}
+
+	begin := time.Now()
+	w, err := e.startWorker(ctx, arm, group)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	if err := w.waitReady(ctx); err != nil {
+		return nil, err
+	}
+	ready := time.Since(begin)
+	if err := pause(ctx, 5*time.Second); err != nil {
+		return nil, err
+	}
+	return metrics{"ready": ready.Seconds(), "idle": residentMB(w.proc.PID())}, nil
+}
+
+// manyConnectors is how many the design creates.
+const manyConnectors = 200
+
+func runConnectors(ctx context.Context, e *env, arm string) (metrics, error) {
+	empty := filepath.Join(e.dir, "empty")
+	if err := os.WriteFile(empty, nil, 0o644); err != nil {
+		return nil, fmt.Errorf("making the input: %w", err)
+	}
+	w, err := e.readyWorker(ctx, arm)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	topic, name := e.name("topic"), e.name("connector")
+	begin := time.Now()
+	err = createAll(ctx, w, manyConnectors, func(i int) (string, map[string]string) {
+		return fmt.Sprintf("%s-%d", name, i), fileSource(empty, topic)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for {
+		n, err := w.running(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("waiting for the connectors to run: %w", err)
+		}
+		if n == manyConnectors {
+			break
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return nil, fmt.Errorf("waiting for the connectors to run: %d of %d do: %w", n, manyConnectors, err)
+		}
+	}
+	took := time.Since(begin)
+	pid := w.proc.PID()
+	// What the creation left to do is not idle: a second for it.
+	if err := pause(ctx, time.Second); err != nil {
+		return nil, err
+	}
+	cpu, from := cpuSeconds(pid), time.Now()
+	if err := pause(ctx, 5*time.Second); err != nil {
+		return nil, err
+	}
+	idle := (cpuSeconds(pid) - cpu) / time.Since(from).Seconds() * 100
+	return metrics{
+		"running": took.Seconds(), "resident": residentMB(pid), "threads": statusField(pid, "Threads"),
+		"goroutines": math.Round(w.goroutines(ctx)), "idlecpu": idle,
+	}, nil
+}
