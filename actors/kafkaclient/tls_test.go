@@ -152,10 +152,6 @@ func encrypted(t *testing.T, pkcs8 []byte, password string) []byte {
 		data = append(data, byte(pad))
 	}
 	cipher.NewCBCEncrypter(block, iv).CryptBlocks(data, data)
-	type algorithm struct {
-		ID     asn1.ObjectIdentifier
-		Params any `asn1:"optional"`
-	}
 	type kdf struct {
 		Salt       []byte
 		Iterations int
