@@ -422,7 +422,8 @@ func (b *SchemaBuilder) Build() (*Schema, error) {
 	}
 	s.finish()
 	if !s.def.IsNull() {
-		if err := ValidateValue(s, s.def); err != nil {
+		// A struct that is a default can only have the schema without that default.
+		if err := ValidateValue(s.With(s.optional, Null), s.def); err != nil {
 			return nil, &SchemaError{"Invalid default value"}
 		}
 	}

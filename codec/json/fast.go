@@ -1,0 +1,409 @@
+package json
+
+import (
+	"unicode/utf8"
+
+	"github.com/troupeio/troupe/codec/data"
+)
+
+// decoder is a schema compiled for reading.
+//
+// The fast reader goes over the text once and takes what is as it should be. At
+// anything else (another JSON type than the schema's, a name that is there
+// twice, an error) it gives up, and the document is read again by way of nodes,
+// which decides. So it need not know a single message.
+type decoder struct {
+	schema  *data.Schema
+	typ     data.Type
+	logical data.Logical
+	def     data.Value // what null becomes
+	null    bool       // whether null may become def at all
+	fields  []decField
+	byName  map[string]int // for many fields
+	key     *decoder
+	elem    *decoder
+}
+
+type decField struct {
+	quoted []byte // the name in quotation marks
+	name   string
+	dec    *decoder
+}
+
+const scanFields = 8
+
+func (c *Converter) compileDecoder(s *data.Schema) *decoder {
+	if s == nil {
+		return nil
+	}
+	d := &decoder{schema: s, typ: s.Type(), logical: s.Logical(), null: s.Optional()}
+	if def := s.Default(); !def.IsNull() && c.replaceNull {
+		d.def, d.null = def, true
+	}
+	switch s.Type() {
+	case data.Array:
+		d.elem = c.compileDecoder(s.ValueSchema())
+	case data.Map:
+		d.key, d.elem = c.compileDecoder(s.KeySchema()), c.compileDecoder(s.ValueSchema())
+	case data.Struct:
+		d.fields = make([]decField, len(s.Fields()))
+		if len(d.fields) > scanFields {
+			d.byName = make(map[string]int, len(d.fields))
+		}
+		for i, f := range s.Fields() {
+			d.fields[i] = decField{name: f.Name, dec: c.compileDecoder(f.Schema), quoted: []byte(`"` + f.Name + `"`)}
+			if !plainName(f.Name) {
+				d.fields[i].quoted = []byte{0} // matches nothing: the name is read in full
+			}
+			if d.byName != nil {
+				d.byName[f.Name] = i
+			}
+		}
+	}
+	return d
+}
+
+// plainName reports whether a name in JSON can be told by its bytes.
+func plainName(s string) bool {
+	for i := range len(s) {
+		if !plainByte[s[i]] && s[i] < 0x80 {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}
+
+// reader is the fast reader.
+type reader struct {
+	lexer
+	vals  []data.Value    // elements of the arrays that are open
+	pairs []data.MapEntry // entries of the maps that are open
+}
+
+// value reads a value of d (nil: schemaless). ok is false when it gives up.
+func (r *reader) value(d *decoder) (v data.Value, ok bool) {
+	if d == nil {
+		return r.any()
+	}
+	c := r.ws()
+	if c == 'n' {
+		return d.def, d.null && r.word("null")
+	}
+	if d.logical != data.NotLogical {
+		return r.logicalValue(d, c)
+	}
+	switch d.typ {
+	case data.String:
+		if c != '"' {
+			return v, false
+		}
+		s, ok := r.str()
+		return data.OfText(s), ok
+	case data.Int8, data.Int16, data.Int32, data.Int64:
+		if c != '-' && (c < '0' || c > '9') || !r.number() {
+			return v, false
+		}
+		n := r.n
+		if !r.small {
+			n = wrapLong(r.lit)
+		}
+		switch d.typ {
+		case data.Int8:
+			return data.OfInt8(int8(n)), true
+		case data.Int16:
+			return data.OfInt16(int16(n)), true
+		case data.Int32:
+			return data.OfInt32(int32(n)), true
+		}
+		return data.OfInt64(n), true
+	case data.Float32, data.Float64:
+		if c != '-' && (c < '0' || c > '9') || !r.number() {
+			return v, false
+		}
+		if d.typ == data.Float32 {
+			return data.OfFloat32(float32Of(r.lit)), true
+		}
+		return data.OfFloat64(float64Of(r.lit)), true
+	case data.Boolean:
+		if c == 't' {
+			return data.OfBool(true), r.word("true")
+		}
+		return data.OfBool(false), c == 'f' && r.word("false")
+	case data.Bytes:
+		if c != '"' {
+			return v, false
+		}
+		s, ok := r.str()
+		if !ok {
+			return v, false
+		}
+		b, ok := decodeBase64(s)
+		return data.OfBytes(b), ok
+	case data.Array:
+		return r.array(d.elem, c)
+	case data.Map:
+		if d.key.typ == data.String {
+			return r.object(d.elem, c)
+		}
+		return r.tuples(d, c)
+	case data.Struct:
+		return r.structure(d, c)
+	}
+	return v, false
+}
+
+func (r *reader) structure(d *decoder, c byte) (v data.Value, ok bool) {
+	if c != '{' || r.depth >= maxDepth {
+		return v, false
+	}
+	r.depth++
+	r.pos++
+	vals := make([]data.Value, len(d.fields))
+	next := 0 // the field that is expected
+	if r.ws() == '}' {
+		r.pos++
+	} else {
+		for {
+			i := r.field(d, next)
+			if i == -2 {
+				return v, false
+			}
+			if i < 0 {
+				if !r.skip() {
+					return v, false
+				}
+			} else {
+				if !vals[i].IsNull() {
+					return v, false // the name was there before
+				}
+				if vals[i], ok = r.value(d.fields[i].dec); !ok {
+					return v, false
+				}
+				next = i + 1
+			}
+			switch r.ws() {
+			case ',':
+				r.pos++
+				r.ws()
+				continue
+			case '}':
+				r.pos++
+			default:
+				return v, false
+			}
+			break
+		}
+	}
+	r.depth--
+	for i := range vals {
+		if vals[i].IsNull() {
+			f := d.fields[i].dec
+			if !f.null {
+				return v, false
+			}
+			vals[i] = f.def
+		}
+	}
+	return data.OfStruct(data.NewStruct(d.schema, vals)), true
+}
+
+// field reads a member's name and returns the index of the field of that name,
+// -1 for a member that is no field, -2 to give up.
+func (r *reader) field(d *decoder, next int) int {
+	if next < len(d.fields) {
+		q := d.fields[next].quoted
+		if end := r.pos + len(q); end < len(r.in) && string(r.in[r.pos:end]) == string(q) {
+			r.pos = end
+			if r.in[end] != ':' && r.ws() != ':' {
+				return -2
+			}
+			r.pos++
+			return next
+		}
+	}
+	name, ok := r.name()
+	if !ok {
+		return -2
+	}
+	if d.byName != nil {
+		if i, ok := d.byName[string(name)]; ok {
+			return i
+		}
+		return -1
+	}
+	for i := range d.fields {
+		if d.fields[i].name == string(name) {
+			return i
+		}
+	}
+	return -1
+}
+
+func (r *reader) array(elem *decoder, c byte) (v data.Value, ok bool) {
+	if c != '[' || r.depth >= maxDepth {
+		return v, false
+	}
+	r.depth++
+	r.pos++
+	base := len(r.vals)
+	if r.ws() != ']' {
+		for {
+			e, ok := r.value(elem)
+			if !ok {
+				return v, false
+			}
+			r.vals = append(r.vals, e)
+			if c := r.ws(); c == ']' {
+				break
+			} else if c != ',' {
+				return v, false
+			}
+			r.pos++
+		}
+	}
+	r.pos++
+	r.depth--
+	out := make([]data.Value, len(r.vals)-base)
+	copy(out, r.vals[base:])
+	clear(r.vals[base:])
+	r.vals = r.vals[:base]
+	return data.OfArray(out), true
+}
+
+func (r *reader) object(elem *decoder, c byte) (v data.Value, ok bool) {
+	if c != '{' || r.depth >= maxDepth {
+		return v, false
+	}
+	r.depth++
+	r.pos++
+	base := len(r.pairs)
+	if r.ws() != '}' {
+		for {
+			name, ok := r.name()
+			if !ok {
+				return v, false
+			}
+			e, ok := r.value(elem)
+			if !ok {
+				return v, false
+			}
+			r.pairs = append(r.pairs, data.MapEntry{Key: data.OfText(name), Value: e})
+			if c := r.ws(); c == '}' {
+				break
+			} else if c != ',' {
+				return v, false
+			}
+			r.pos++
+			r.ws()
+		}
+	}
+	r.pos++
+	r.depth--
+	return r.take(base), true
+}
+
+func (r *reader) tuples(d *decoder, c byte) (v data.Value, ok bool) {
+	if c != '[' || r.depth+1 >= maxDepth {
+		return v, false
+	}
+	r.depth += 2
+	r.pos++
+	base := len(r.pairs)
+	if r.ws() != ']' {
+		for {
+			if r.ws() != '[' {
+				return v, false
+			}
+			r.pos++
+			key, ok := r.value(d.key)
+			if !ok || r.ws() != ',' {
+				return v, false
+			}
+			r.pos++
+			e, ok := r.value(d.elem)
+			if !ok || r.ws() != ']' {
+				return v, false
+			}
+			r.pos++
+			r.pairs = append(r.pairs, data.MapEntry{Key: key, Value: e})
+			if c := r.ws(); c == ']' {
+				break
+			} else if c != ',' {
+				return v, false
+			}
+			r.pos++
+		}
+	}
+	r.pos++
+	r.depth -= 2
+	return r.take(base), true
+}
+
+// take makes a map of the entries from base on.
+func (r *reader) take(base int) data.Value {
+	entries := make([]data.MapEntry, len(r.pairs)-base)
+	copy(entries, r.pairs[base:])
+	clear(r.pairs[base:])
+	r.pairs = r.pairs[:base]
+	return data.OfMap(data.NewMap(entries))
+}
+
+func (r *reader) logicalValue(d *decoder, c byte) (v data.Value, ok bool) {
+	if c == '"' {
+		if d.logical != data.LogicalDecimal {
+			return v, false
+		}
+		s, ok := r.str()
+		if !ok {
+			return v, false
+		}
+		scale, hasScale := d.schema.Scale()
+		b, ok := decodeBase64(s)
+		if !ok || !hasScale {
+			return v, false
+		}
+		dec, err := data.DecimalFromUnscaled(b, scale)
+		return data.OfDecimal(dec), err == nil
+	}
+	if c != '-' && (c < '0' || c > '9') || !r.number() {
+		return v, false
+	}
+	switch d.logical {
+	case data.LogicalDecimal:
+		return data.OfDecimal(decimalOf(r.lit)), true
+	case data.LogicalTimestamp:
+		return data.OfDate(r.n), r.small
+	case data.LogicalDate:
+		return data.OfDate(r.n * millisPerDay), r.isInt32()
+	}
+	return data.OfDate(r.n), r.isInt32() && r.n >= 0 && r.n <= millisPerDay
+}
+
+func (r *reader) any() (v data.Value, ok bool) {
+	switch c := r.ws(); c {
+	case '"':
+		s, ok := r.str()
+		return data.OfText(s), ok
+	case '{':
+		return r.object(nil, c)
+	case '[':
+		return r.array(nil, c)
+	case 't':
+		return data.OfBool(true), r.word("true")
+	case 'f':
+		return data.OfBool(false), r.word("false")
+	case 'n':
+		return data.Null, r.word("null")
+	default:
+		if c != '-' && (c < '0' || c > '9') || !r.number() {
+			return v, false
+		}
+		switch {
+		case r.small:
+			return data.OfInt64(r.n), true
+		case r.isInt:
+			return data.OfInt64(wrapLong(r.lit)), true
+		}
+		return data.OfFloat64(float64Of(r.lit)), true
+	}
+}

@@ -1,0 +1,522 @@
+package json
+
+import (
+	"math"
+	"math/big"
+	"strconv"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/troupeio/troupe/codec/data"
+)
+
+// Limits of Jackson's StreamReadConstraints, which Kafka Connect leaves at their
+// defaults.
+const (
+	maxDepth        = 1000
+	maxNumberDigits = 1000
+	maxNameBytes    = 50_000
+	maxStringUnits  = 20_000_000
+)
+
+// lexer walks over JSON text in UTF-8. Its methods report false when the text is
+// not JSON in Jackson's eyes; where it stands then has no meaning.
+type lexer struct {
+	in    []byte
+	pos   int
+	depth int
+
+	// The last number.
+	lit   []byte
+	isInt bool  // no fraction and no exponent
+	small bool  // isInt, and n holds it
+	n     int64 // its value
+}
+
+// ws skips white space and returns the next byte, 0 at the end.
+func (l *lexer) ws() byte {
+	for l.pos < len(l.in) {
+		c := l.in[l.pos]
+		if c > ' ' || c != ' ' && c != '\n' && c != '\r' && c != '\t' {
+			return c
+		}
+		l.pos++
+	}
+	return 0
+}
+
+// plainByte tells the bytes that stand for themselves in a string.
+var plainByte = func() (t [256]bool) {
+	for c := 0x20; c < 0x80; c++ {
+		t[c] = c != '"' && c != '\\'
+	}
+	return t
+}()
+
+// str reads a string; pos is at its opening quote. The result shares the text
+// where it has no escapes and is proper UTF-8.
+func (l *lexer) str() ([]byte, bool) {
+	start := l.pos + 1
+	i := start
+	in := l.in
+	high := false
+	for i < len(in) {
+		c := in[i]
+		if plainByte[c] {
+			i++
+			continue
+		}
+		if c == '"' {
+			s := in[start:i:i]
+			if high && !utf8.Valid(s) {
+				return l.strSlow()
+			}
+			l.pos = i + 1
+			return s, len(s) <= maxStringUnits || units(s) <= maxStringUnits
+		}
+		if c < 0x80 {
+			return l.strSlow() // an escape, or a control character
+		}
+		high = true
+		i++
+	}
+	return nil, false
+}
+
+// units returns the length of s in Java's chars.
+func units(s []byte) int {
+	n := 0
+	for _, r := range string(s) {
+		n++
+		if r > 0xffff {
+			n++
+		}
+	}
+	return n
+}
+
+// strSlow reads a string with escapes or with bytes that only Jackson's decoder
+// takes: overlong forms, and surrogates as three bytes each. What is no
+// character becomes U+FFFD, as a Java string that holds it would when written.
+func (l *lexer) strSlow() ([]byte, bool) {
+	in := l.in
+	i := l.pos + 1
+	out := make([]byte, 0, 64)
+	hi := rune(-1) // a high surrogate that waits for its other half
+	flush := func() {
+		if hi >= 0 {
+			out = utf8.AppendRune(out, utf8.RuneError)
+			hi = -1
+		}
+	}
+	put := func(r rune) {
+		if r >= 0xdc00 && r < 0xe000 && hi >= 0 {
+			out = utf8.AppendRune(out, utf16.DecodeRune(hi, r))
+			hi = -1
+			return
+		}
+		flush()
+		if r >= 0xd800 && r < 0xdc00 {
+			hi = r
+			return
+		}
+		out = utf8.AppendRune(out, r) // a lone low surrogate becomes U+FFFD
+	}
+	cont := func(at int) (rune, bool) {
+		if at >= len(in) || in[at]&0xc0 != 0x80 {
+			return 0, false
+		}
+		return rune(in[at] & 0x3f), true
+	}
+	for i < len(in) {
+		c := in[i]
+		switch {
+		case c == '"':
+			flush()
+			l.pos = i + 1
+			return out, len(out) <= maxStringUnits || units(out) <= maxStringUnits
+		case c == '\\':
+			if i+1 >= len(in) {
+				return nil, false
+			}
+			e := in[i+1]
+			i += 2
+			switch e {
+			case '"', '\\', '/':
+				put(rune(e))
+			case 'b':
+				put('\b')
+			case 'f':
+				put('\f')
+			case 'n':
+				put('\n')
+			case 'r':
+				put('\r')
+			case 't':
+				put('\t')
+			case 'u':
+				if i+4 > len(in) {
+					return nil, false
+				}
+				r := rune(0)
+				for _, h := range in[i : i+4] {
+					d := unhex(h)
+					if d < 0 {
+						return nil, false
+					}
+					r = r<<4 | rune(d)
+				}
+				put(r)
+				i += 4
+			default:
+				return nil, false
+			}
+		case c < 0x20:
+			return nil, false
+		case c < 0x80:
+			if hi >= 0 {
+				flush()
+			}
+			out = append(out, c)
+			i++
+		case c&0xe0 == 0xc0:
+			a, ok := cont(i + 1)
+			if !ok {
+				return nil, false
+			}
+			put(rune(c&0x1f)<<6 | a)
+			i += 2
+		case c&0xf0 == 0xe0:
+			a, ok1 := cont(i + 1)
+			b, ok2 := cont(i + 2)
+			if !ok1 || !ok2 {
+				return nil, false
+			}
+			put(rune(c&0x0f)<<12 | a<<6 | b)
+			i += 3
+		case c&0xf8 == 0xf0:
+			a, ok1 := cont(i + 1)
+			b, ok2 := cont(i + 2)
+			d, ok3 := cont(i + 3)
+			if !ok1 || !ok2 || !ok3 {
+				return nil, false
+			}
+			r := rune(c&0x07)<<18 | a<<12 | b<<6 | d
+			if r < 0x10000 || r > utf8.MaxRune {
+				r = utf8.RuneError
+			}
+			put(r)
+			i += 4
+		default:
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+func unhex(c byte) int {
+	switch {
+	case c >= '0' && c <= '9':
+		return int(c - '0')
+	case c >= 'a' && c <= 'f':
+		return int(c-'a') + 10
+	case c >= 'A' && c <= 'F':
+		return int(c-'A') + 10
+	}
+	return -1
+}
+
+// number reads a number; pos is at its sign or first digit. Leading zeros are
+// allowed, as Kafka Connect configures Jackson.
+func (l *lexer) number() bool {
+	in := l.in
+	start := l.pos
+	i := start
+	neg := false
+	if i < len(in) && in[i] == '-' {
+		neg = true
+		i++
+	}
+	first := i
+	for i < len(in) && in[i] == '0' {
+		i++
+	}
+	zeros := i - first
+	first = i
+	v := uint64(0)
+	for i < len(in) && in[i]-'0' <= 9 {
+		v = v*10 + uint64(in[i]-'0')
+		i++
+	}
+	digits := i - first
+	if digits == 0 && zeros == 0 {
+		return false
+	}
+	l.isInt = true
+	if i < len(in) && (in[i] == '.' || in[i]|0x20 == 'e') {
+		l.isInt = false
+		frac := 0
+		if in[i] == '.' {
+			i++
+			first = i
+			for i < len(in) && in[i]-'0' <= 9 {
+				i++
+			}
+			frac = i - first
+			if frac == 0 {
+				return false
+			}
+			digits += frac
+		}
+		if i < len(in) && in[i]|0x20 == 'e' {
+			i++
+			expNeg := false
+			if i < len(in) && (in[i] == '+' || in[i] == '-') {
+				expNeg = in[i] == '-'
+				i++
+			}
+			first = i
+			for i < len(in) && in[i]-'0' <= 9 {
+				i++
+			}
+			n := i - first
+			if n == 0 || n > 9 && !exponentFits(in[first:i], expNeg, frac) {
+				return false
+			}
+			digits += n
+		}
+	}
+	l.lit = in[start:i:i]
+	l.small = l.isInt && digits <= 18
+	if l.small {
+		l.n = int64(v)
+		if neg {
+			l.n = -l.n
+		}
+	}
+	l.pos = i
+	return digits <= maxNumberDigits
+}
+
+// exponentFits reports whether java.math.BigDecimal takes a number with such an
+// exponent and that many fraction digits: Jackson makes one of every number with
+// a fraction or an exponent.
+func exponentFits(digits []byte, neg bool, frac int) bool {
+	for len(digits) > 10 && digits[0] == '0' {
+		digits = digits[1:]
+	}
+	if len(digits) > 10 {
+		return false
+	}
+	exp := int64(0)
+	for _, c := range digits {
+		exp = exp*10 + int64(c-'0')
+	}
+	if neg {
+		exp = -exp
+	}
+	if exp != int64(int32(exp)) {
+		return false
+	}
+	scale := int64(frac) - exp
+	return scale == int64(int32(scale))
+}
+
+// rootNumberEnds checks what Jackson wants behind a number that is the whole
+// document: white space or the end.
+func (l *lexer) rootNumberEnds() bool {
+	if l.pos >= len(l.in) {
+		return true
+	}
+	switch l.in[l.pos] {
+	case ' ', '\t', '\r', '\n':
+		return true
+	}
+	return false
+}
+
+// word reads null, true or false.
+func (l *lexer) word(w string) bool {
+	if len(l.in)-l.pos < len(w) || string(l.in[l.pos:l.pos+len(w)]) != w {
+		return false
+	}
+	l.pos += len(w)
+	if l.pos == len(l.in) {
+		return true
+	}
+	c := l.in[l.pos]
+	if c < '0' || c == ']' || c == '}' {
+		return true
+	}
+	r, _ := utf8.DecodeRune(l.in[l.pos:])
+	return !unicode.In(r, unicode.Letter, unicode.Nd, unicode.Nl, unicode.Mn, unicode.Mc, unicode.Pc, unicode.Sc, unicode.Cf) && r != 0x7f
+}
+
+// skip passes over a value, checking it as reading would.
+func (l *lexer) skip() bool {
+	switch c := l.ws(); c {
+	case '"':
+		_, ok := l.str()
+		return ok
+	case '{', '[':
+		end := c + 2 // in ASCII both closing brackets follow two after
+		l.pos++
+		if l.depth++; l.depth > maxDepth {
+			return false
+		}
+		if l.ws() == end {
+			l.pos++
+			l.depth--
+			return true
+		}
+		for {
+			if c == '{' {
+				if _, ok := l.name(); !ok {
+					return false
+				}
+			}
+			if !l.skip() {
+				return false
+			}
+			switch l.ws() {
+			case ',':
+				l.pos++
+				l.ws()
+			case end:
+				l.pos++
+				l.depth--
+				return true
+			default:
+				return false
+			}
+		}
+	case 't':
+		return l.word("true")
+	case 'f':
+		return l.word("false")
+	case 'n':
+		return l.word("null")
+	default:
+		return (c == '-' || c >= '0' && c <= '9') && l.number()
+	}
+}
+
+// name reads a member's name and the colon behind it.
+func (l *lexer) name() ([]byte, bool) {
+	if l.pos >= len(l.in) || l.in[l.pos] != '"' {
+		return nil, false
+	}
+	s, ok := l.str()
+	if !ok || len(s) > maxNameBytes || l.ws() != ':' {
+		return nil, false
+	}
+	l.pos++
+	return s, true
+}
+
+// str1 is a string that shares b.
+func str1(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// wrapLong returns the number in lit as Java's BigInteger.longValue or
+// BigDecimal.longValue has it: cut at the point, and modulo 2^64.
+func wrapLong(lit []byte) int64 {
+	neg := false
+	if lit[0] == '-' {
+		neg = true
+		lit = lit[1:]
+	}
+	mant, frac, exp := lit, 0, int64(0)
+	for i, c := range lit {
+		if c|0x20 == 'e' {
+			mant = lit[:i]
+			exp, _ = strconv.ParseInt(str1(lit[i+1:]), 10, 64)
+			break
+		}
+	}
+	point := len(mant)
+	for i, c := range mant {
+		if c == '.' {
+			point, frac = i, len(mant)-i-1
+			break
+		}
+	}
+	// keep is how many of the digits stand before the point once the exponent
+	// has moved it.
+	keep := int64(point) + exp
+	var v uint64
+	seen := int64(0)
+	for _, c := range mant {
+		if c == '.' {
+			continue
+		}
+		if seen >= keep {
+			break
+		}
+		v = v*10 + uint64(c-'0')
+		seen++
+	}
+	more := keep - int64(point+frac)
+	if more >= 64 { // 10^64 is a multiple of 2^64
+		v = 0
+	}
+	for ; more > 0 && v != 0; more-- {
+		v *= 10
+	}
+	if neg {
+		v = -v
+	}
+	return int64(v)
+}
+
+// wrapInt is wrapLong for Java's intValue.
+func wrapInt(lit []byte) int32 { return int32(wrapLong(lit)) }
+
+// float64Of returns the number in lit as Java's doubleValue has it: infinite
+// when it is too large, and without a negative zero, which BigDecimal lacks.
+func float64Of(lit []byte) float64 {
+	f, _ := strconv.ParseFloat(str1(lit), 64)
+	if f == 0 {
+		return 0
+	}
+	return f
+}
+
+// float32Of is float64Of for Java's floatValue.
+func float32Of(lit []byte) float32 {
+	f, _ := strconv.ParseFloat(str1(lit), 32)
+	if f == 0 {
+		return 0
+	}
+	return float32(f)
+}
+
+// decimalOf returns the number in lit as new BigDecimal(text) has it.
+func decimalOf(lit []byte) *data.Decimal {
+	digits := make([]byte, 0, len(lit))
+	frac, exp := int64(0), int64(0)
+	point := false
+	for i, c := range lit {
+		if c|0x20 == 'e' {
+			exp, _ = strconv.ParseInt(str1(lit[i+1:]), 10, 64)
+			break
+		}
+		if c == '.' {
+			point = true
+			continue
+		}
+		if point {
+			frac++
+		}
+		digits = append(digits, c)
+	}
+	u, ok := new(big.Int).SetString(string(digits), 10)
+	if !ok {
+		u = new(big.Int)
+	}
+	return &data.Decimal{Unscaled: u, Scale: int32(frac - exp)}
+}
+
+// isInt32 reports whether the last number is what Jackson calls an int.
+func (l *lexer) isInt32() bool { return l.small && l.n >= math.MinInt32 && l.n <= math.MaxInt32 }
