@@ -1,0 +1,375 @@
+package connectconfig
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/troupeio/troupe/codec/configdef"
+	"github.com/troupeio/troupe/connectors"
+)
+
+const oakc = "org.apache.kafka.connect."
+
+// goldenRow is one recorded validation.
+type goldenRow struct {
+	ID, Mode     string
+	Config       json.RawMessage
+	Status       int
+	ResponseBody string `json:"response_body"`
+
+	config map[string]*string
+	order  []string
+	answer configdef.Infos
+}
+
+// readGolden reads the recorded validations; a file that is not there skips the
+// test by name.
+func readGolden(t *testing.T) []*goldenRow {
+	t.Helper()
+	dir := os.Getenv("TROUPE_GOLDEN")
+	for up := "."; dir == ""; up = filepath.Join(up, "..") {
+		if _, err := os.Stat(filepath.Join(up, "go.mod")); err == nil {
+			dir = filepath.Join(up, "testdata", "golden")
+		} else if len(up) > 60 {
+			t.Fatal("no go.mod above the test")
+		}
+	}
+	f, err := os.Open(filepath.Join(dir, "config_validate.jsonl"))
+	if errors.Is(err, os.ErrNotExist) {
+		t.Skip("recorded vectors config_validate.jsonl are not there")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var rows []*goldenRow
+	in := bufio.NewScanner(f)
+	in.Buffer(nil, 1<<24)
+	for in.Scan() {
+		row := new(goldenRow)
+		if err := json.Unmarshal(in.Bytes(), row); err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(row.Config, &row.config); err != nil {
+			t.Fatal(err)
+		}
+		row.order = memberOrder(t, row.Config)
+		if row.Status == 200 {
+			if err := json.Unmarshal([]byte(row.ResponseBody), &row.answer); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows = append(rows, row)
+	}
+	if err := in.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return rows
+}
+
+func memberOrder(t *testing.T, object []byte) []string {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(object))
+	var out []string
+	for i := 0; ; i++ {
+		token, err := d.Token()
+		if err != nil {
+			return out
+		}
+		if name, ok := token.(string); ok && i%2 == 1 {
+			out = append(out, name)
+		}
+	}
+}
+
+// recordedValidators are the validators of plugins, which answers do not show.
+func recordedValidators() map[string]configdef.Validator {
+	lists, aField := configdef.NonEmptyList(), configdef.NonEmpty()
+	version := configdef.OneOfAnyCase("V1", "V2")
+	cast := configdef.Lambda(func(_ string, v any) error {
+		if l, ok := v.([]string); !ok || len(l) == 0 {
+			return configdef.Errorf("Must specify at least one field to cast.")
+		}
+		return nil
+	}, "list of colon-delimited pairs")
+	return map[string]configdef.Validator{
+		"FileStreamSourceConnector/topic":   aField,
+		"JsonConverter/decimal.format":      configdef.OneOfAnyCase("NUMERIC", "BASE64"),
+		"JsonConverter/converter.type":      configdef.OneOf("key", "value", "header"),
+		"Cast/spec":                         cast,
+		"DropHeaders/headers":               lists,
+		"ExtractField/field.syntax.version": version,
+		"HeaderFrom/fields":                 lists,
+		"HeaderFrom/headers":                lists,
+		"HeaderFrom/operation":              configdef.OneOf("move", "copy"),
+		"MaskField/fields":                  lists,
+		"RegexRouter/regex":                 configdef.Regex(),
+		"TimestampConverter/target.type":    configdef.OneOf("string", "unix", "Date", "Time", "Timestamp"),
+		"TopicNameMatches/pattern":          configdef.Composite(configdef.NonEmpty(), configdef.Regex()),
+		"HasHeaderKey/name":                 aField,
+		"InsertHeader/header":               aField,
+	}
+}
+
+// recordedPlugins is the worker of the recordings: its classes are those that the
+// answers recommend, their settings those that the answers list.
+type recordedPlugins struct {
+	byKind map[connectors.Kind][]Plugin
+}
+
+func (r *recordedPlugins) List(kind connectors.Kind) []Plugin { return r.byKind[kind] }
+
+func (r *recordedPlugins) Find(name string, kinds ...connectors.Kind) (Plugin, bool) {
+	name = strings.TrimSpace(name)
+	for _, kind := range allKinds {
+		if len(kinds) > 0 && !slices.Contains(kinds, kind) {
+			continue
+		}
+		for _, p := range r.byKind[kind] {
+			simple := p.Class[strings.LastIndexByte(p.Class, '.')+1:]
+			short := strings.TrimSuffix(strings.TrimSuffix(simple, "Connector"), "Converter")
+			if p.Class == name || !strings.Contains(simple, "$") && (simple == name || short == name) {
+				return p, true
+			}
+		}
+	}
+	return Plugin{}, false
+}
+
+func goKey(k *configdef.KeyInfo, name string, validator configdef.Validator) configdef.Key {
+	out := configdef.Key{
+		Name: name, Doc: k.Documentation, Order: k.Order, DisplayName: k.DisplayName, Validator: validator,
+		Type:       configdef.Type(slices.Index([]string{"BOOLEAN", "STRING", "INT", "SHORT", "LONG", "DOUBLE", "LIST", "CLASS", "PASSWORD"}, k.Type)),
+		Importance: configdef.Importance(slices.Index([]string{"HIGH", "MEDIUM", "LOW"}, k.Importance)),
+		Width:      configdef.Width(slices.Index([]string{"NONE", "SHORT", "MEDIUM", "LONG"}, k.Width)),
+	}
+	if k.Required {
+		out.Default = configdef.Required
+	} else if k.DefaultValue != nil {
+		out.Default = *k.DefaultValue
+	}
+	if k.Group != nil && !strings.HasPrefix(*k.Group, "Transforms: ") && !strings.HasPrefix(*k.Group, "Predicates: ") {
+		out.Group = *k.Group
+	}
+	return out
+}
+
+// learnPlugins builds the plugins of the recordings.
+func learnPlugins(rows []*goldenRow) *recordedPlugins {
+	validators := recordedValidators()
+	defs := make(map[string]*configdef.Def)
+	learn := func(class string, row *goldenRow, prefix string) {
+		simple, _, _ := strings.Cut(class[strings.LastIndexByte(class, '.')+1:], "$")
+		for _, c := range row.answer.Configs {
+			name, ok := strings.CutPrefix(c.Value.Name, prefix)
+			if !ok || c.Definition == nil || slices.Contains([]string{"type", "plugin.version", "predicate", "negate"}, name) && prefix != "" {
+				continue
+			}
+			if prefix == "" && (CommonDef().Key(name) != nil || SourceDef().Key(name) != nil || SinkDef().Key(name) != nil || strings.HasPrefix(name, "transforms.")) {
+				continue
+			}
+			if defs[class] == nil {
+				defs[class] = configdef.New()
+			}
+			if defs[class].Key(name) == nil {
+				defs[class].Define(goKey(c.Definition, name, validators[simple+"/"+name]))
+			}
+		}
+	}
+	classes := map[string][]string{}
+	for _, row := range rows {
+		for _, c := range row.answer.Configs {
+			if r := c.Value.RecommendedValues; len(r) > 1 {
+				classes[c.Value.Name[strings.LastIndexByte(c.Value.Name, '.')+1:]+c.Value.Name[:1]] = r
+			}
+			if c.Value.Value == nil {
+				continue
+			}
+			prefix, isType := strings.CutSuffix(c.Value.Name, ".type")
+			switch {
+			case isType && strings.Count(c.Value.Name, ".") == 2 && !strings.HasSuffix(prefix, ".converter"):
+				learn(*c.Value.Value, row, prefix+".")
+			case strings.HasSuffix(c.Value.Name, ".converter"):
+				if row.config[c.Value.Name] != nil {
+					learn(*c.Value.Value, row, c.Value.Name+".")
+				}
+			}
+		}
+	}
+	for _, row := range rows {
+		switch row.ID {
+		case "source/minimal":
+			learn(oakc+"file.FileStreamSourceConnector", row, "")
+		case "sink/errors/dlq":
+			learn(oakc+"file.FileStreamSinkConnector", row, "")
+		}
+	}
+	out := &recordedPlugins{byKind: make(map[connectors.Kind][]Plugin)}
+	add := func(kind connectors.Kind, classes ...string) {
+		for _, class := range classes {
+			out.byKind[kind] = append(out.byKind[kind], Plugin{Class: class, Kind: kind, Version: connectors.KafkaVersion, Def: defs[class]})
+		}
+	}
+	add(connectors.SinkKind, oakc+"file.FileStreamSinkConnector")
+	add(connectors.SourceKind, oakc+"file.FileStreamSourceConnector")
+	add(connectors.TransformationKind, classes["typet"]...)
+	add(connectors.PredicateKind, classes["typep"]...)
+	add(connectors.ConverterKind, classes["converterk"]...)
+	add(connectors.HeaderConverterKind, classes["converterh"]...)
+	return out
+}
+
+// exactlyOnceFile is what FileStreamSource says of itself.
+type exactlyOnceFile struct{}
+
+func (exactlyOnceFile) ExactlyOnceSupport(map[string]string) bool             { return true }
+func (exactlyOnceFile) CanDefineTransactionBoundaries(map[string]string) bool { return false }
+
+// recordedClientConfig knows the client properties that the recordings use.
+func recordedClientConfig(rows []*goldenRow) ClientConfig {
+	known := map[string]configdef.Key{"consumer/max.poll.records": {Name: "max.poll.records", Type: configdef.Int, Default: 500}}
+	for _, row := range rows {
+		for _, c := range row.answer.Configs {
+			if client, name, ok := strings.Cut(c.Value.Name, ".override."); ok && c.Definition != nil {
+				known[client+"/"+name] = goKey(c.Definition, name, nil)
+			}
+		}
+	}
+	return func(client Client, name string) (configdef.Key, bool) {
+		k, ok := known[string(client)+"/"+name]
+		if ok && !k.Required() {
+			k = *configdef.New(k).Keys()[0]
+		}
+		return k, ok
+	}
+}
+
+// beforeJDK cuts off what the Java runtime wrote.
+func beforeJDK(s string) string {
+	before, _, found := strings.Cut(s, "Invalid regex: ")
+	if found {
+		return before + "Invalid regex: "
+	}
+	return s
+}
+
+// TestGoldenConfigValidate replays every recorded validation.
+func TestGoldenConfigValidate(t *testing.T) {
+	rows := readGolden(t)
+	plugins := learnPlugins(rows)
+	clientConfig := recordedClientConfig(rows)
+	for _, row := range rows {
+		t.Run(row.ID, func(t *testing.T) {
+			r := Request{
+				Config: row.config, Order: row.order, Plugins: plugins, ClientConfig: clientConfig,
+				Worker: Worker{
+					KeyConverter: oakc + "json.JsonConverter", ValueConverter: oakc + "json.JsonConverter",
+					HeaderConverter: oakc + "storage.SimpleHeaderConverter",
+				},
+				Policy: PolicyAll, ExactlyOnce: exactlyOnceFile{},
+			}
+			if row.Mode == "distributed" {
+				r.Distributed = &Distributed{GroupID: "connect-cluster"}
+			}
+			got, err := Validate(r)
+			if row.Status != 200 {
+				var want struct{ Message string }
+				if err := json.Unmarshal([]byte(row.ResponseBody), &want); err != nil {
+					t.Fatal(err)
+				}
+				var e *connectors.Error
+				if !errors.As(err, &e) || e.JavaClass+": "+e.Error() != want.Message {
+					t.Fatalf("got %v, want %s", err, want.Message)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareInfos(t, got, row.answer)
+			text, err := json.Marshal(got)
+			if err != nil {
+				t.Fatal(err)
+			}
+			compareMemberOrder(t, text, []byte(row.ResponseBody))
+		})
+	}
+	t.Logf("%d rows replayed, none waived", len(rows))
+}
+
+func compareInfos(t *testing.T, got, want configdef.Infos) {
+	t.Helper()
+	if got.Name != want.Name || got.ErrorCount != want.ErrorCount || !slices.Equal(got.Groups, want.Groups) {
+		t.Errorf("got %s, %d errors, groups %q; want %s, %d, %q", got.Name, got.ErrorCount, got.Groups, want.Name, want.ErrorCount, want.Groups)
+	}
+	names := func(i configdef.Infos) (out []string) {
+		for _, c := range i.Configs {
+			out = append(out, c.Value.Name)
+		}
+		return out
+	}
+	if g, w := names(got), names(want); !slices.Equal(g, w) {
+		t.Fatalf("settings listed:\n got %q\nwant %q", g, w)
+	}
+	for i, w := range want.Configs {
+		for _, c := range []configdef.Info{got.Configs[i], w} {
+			for j := range c.Value.Errors {
+				c.Value.Errors[j] = beforeJDK(c.Value.Errors[j])
+			}
+		}
+		g, _ := json.Marshal(got.Configs[i])
+		wt, _ := json.Marshal(w)
+		if !bytes.Equal(g, wt) {
+			t.Errorf("%s:\n got %s\nwant %s", w.Value.Name, g, wt)
+		}
+	}
+}
+
+// compareMemberOrder checks that the members of the JSON objects come in the order
+// of the recording.
+func compareMemberOrder(t *testing.T, got, want []byte) {
+	t.Helper()
+	members := func(text []byte) string {
+		var body struct {
+			Configs []struct{ Definition, Value json.RawMessage }
+		}
+		if err := json.Unmarshal(text, &body); err != nil {
+			t.Fatal(err)
+		}
+		out := []string{}
+		for _, c := range body.Configs[:1] {
+			for _, part := range []json.RawMessage{c.Definition, c.Value} {
+				d := json.NewDecoder(bytes.NewReader(part))
+				depth, isName := 0, false
+				for token, err := d.Token(); err == nil; token, err = d.Token() {
+					switch v := token.(type) {
+					case json.Delim:
+						if v == '{' || v == '[' {
+							depth++
+						} else {
+							depth--
+						}
+						isName = true
+						continue
+					case string:
+						if isName && depth == 1 {
+							out = append(out, v)
+						}
+					}
+					isName = !isName
+				}
+			}
+		}
+		return strings.Join(out, " ")
+	}
+	if g, w := members(got), members(want); g != w {
+		t.Errorf("members in the order %s, want %s", g, w)
+	}
+}

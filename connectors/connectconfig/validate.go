@@ -1,0 +1,435 @@
+package connectconfig
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/troupeio/troupe/codec/configdef"
+	"github.com/troupeio/troupe/codec/javaregex"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// BadRequestException is the Java class of the error of a configuration that names
+// no connector.
+const BadRequestException = "org.apache.kafka.connect.runtime.rest.errors.BadRequestException"
+
+// Distributed holds what only a worker of a cluster checks.
+type Distributed struct {
+	GroupID           string // the workers' own group
+	ExactlyOnceSource bool   // exactly.once.source.support is enabled
+}
+
+// Request is one configuration to validate, with what it is validated against.
+type Request struct {
+	// Config is the configuration; references to config providers are resolved.
+	Config map[string]*string
+	// Order gives the keys in the order in which they were sent; only a message
+	// shows it. Nil: sorted.
+	Order []string
+
+	Plugins      Plugins
+	Worker       Worker
+	Policy       Policy // "": All
+	ClientConfig ClientConfig
+	Distributed  *Distributed // nil: standalone
+
+	// Validator is the connector's own check of its settings against each other
+	// (Connector.validate); nil: none beyond its Def. It gets the configuration
+	// without nulls and returns messages by key.
+	Validator func(config map[string]string) (map[string][]string, error)
+	// ExactlyOnce is what a source connector says of itself; nil: it says nothing.
+	ExactlyOnce connectors.ExactlyOnceSupport
+
+	// Extra declares settings that Kafka Connect does not have. They come last.
+	Extra *configdef.Def
+}
+
+// infos collects an answer.
+type infos struct {
+	errors  int
+	groups  []string
+	configs []configdef.Info
+}
+
+func (i *infos) addGroup(group string) {
+	if group != "" && !slices.Contains(i.groups, group) {
+		i.groups = append(i.groups, group)
+	}
+}
+
+func (i *infos) add(prefix string, k *configdef.Key, v *configdef.ConfigValue) {
+	info := configdef.Info{Value: v.Info(prefix, k)}
+	if k != nil {
+		i.addGroup(k.Group)
+		info.Definition = k.Info(prefix)
+	}
+	i.configs = append(i.configs, info)
+	i.errors += len(v.Errors)
+}
+
+// addPart adds a value of a converter or client; Kafka Connect counts those once,
+// however many messages they have.
+func (i *infos) addPart(prefix string, k *configdef.Key, v *configdef.ConfigValue) {
+	before := i.errors
+	i.add(prefix, k, v)
+	i.errors = min(i.errors, before+1)
+}
+
+func (i *infos) merge(other *infos) {
+	for _, g := range other.groups {
+		i.addGroup(g)
+	}
+	i.errors += other.errors
+	i.configs = append(i.configs, other.configs...)
+}
+
+// Validate checks a connector configuration. The error says that there could be no
+// answer: no connector class, an unknown one (both *connectors.Error), or a
+// definition or value that Kafka Connect cannot get past.
+func Validate(r Request) (configdef.Infos, error) {
+	plugins := catalog{r.Plugins}
+	connector, err := r.connector(plugins)
+	if err != nil {
+		return configdef.Infos{}, err
+	}
+	name := *r.Config["connector.class"]
+	if plugins.checkVersion(connector, r.Config["connector.plugin.version"]) != nil {
+		// Without the plugin there is nothing to go on with.
+		d := CommonDef()
+		completeConnector(d, plugins, connector, r.Config)
+		hideConverterVersions(d, plugins)
+		d.SetClasses(plugins)
+		return result(name, r.generate(d, nil, d.Validate(r.Config), nil)), nil
+	}
+	d, err := r.Def(connector)
+	if err != nil {
+		return configdef.Infos{}, err
+	}
+	validated := d.Validate(r.Config)
+	validated = r.crossCheck(connector, validated)
+	validated = addNullErrors(r, validated)
+
+	own, err := r.validateOwn(connector)
+	if err != nil {
+		return configdef.Infos{}, err
+	}
+	out := r.generate(d, connector.Def, validated, own)
+	for _, client := range []Client{Producer, Consumer, Admin} {
+		if !r.usesClient(client, connector.Kind) {
+			continue
+		}
+		part, err := r.overrides(client)
+		if err != nil {
+			return configdef.Infos{}, err
+		}
+		out.merge(part)
+	}
+	for _, key := range []string{"header.converter", "key.converter", "value.converter"} {
+		if part := r.converter(plugins, key, validated); part != nil {
+			out.merge(part)
+		}
+	}
+	if r.Extra != nil {
+		part := &infos{}
+		for _, v := range r.Extra.Validate(r.Config) {
+			part.add("", r.Extra.Key(v.Name), v)
+		}
+		out.merge(part)
+	}
+	return result(name, out), nil
+}
+
+func result(name string, i *infos) configdef.Infos {
+	return configdef.Infos{Name: name, ErrorCount: i.errors, Groups: append([]string{}, i.groups...), Configs: append([]configdef.Info{}, i.configs...)}
+}
+
+// connector finds the connector's plugin.
+func (r *Request) connector(plugins catalog) (Plugin, error) {
+	class := r.Config["connector.class"]
+	if class == nil {
+		return Plugin{}, &connectors.Error{JavaClass: BadRequestException, Class: connectors.Configuration,
+			Msg: "Connector config " + r.javaMap() + " contains no connector type"}
+	}
+	p, ok := plugins.Find(*class, connectors.SourceKind, connectors.SinkKind)
+	if ok {
+		return p, nil
+	}
+	var available []string
+	for _, kind := range []connectors.Kind{connectors.SinkKind, connectors.SourceKind} {
+		for _, p := range plugins.List(kind) {
+			available = append(available, fmt.Sprintf("PluginDesc{klass=class %s, name='%s', version='%s', encodedVersion=%s, type=%s, typeName='%s', location='classpath'}",
+				p.Class, p.Class, p.Version, p.Version, p.Kind, p.Kind))
+		}
+	}
+	return Plugin{}, &connectors.Error{JavaClass: connectors.ConnectException, Class: connectors.Configuration,
+		Msg: "Failed to find any class that implements Connector and which name matches " + *class + ", available connectors are: " + strings.Join(available, ", ")}
+}
+
+// javaMap renders the configuration as Map.toString does.
+func (r *Request) javaMap() string {
+	order := r.Order
+	if order == nil {
+		order = slices.Sorted(maps.Keys(r.Config))
+	}
+	parts := make([]string, len(order))
+	for i, key := range order {
+		value := "null"
+		if p := r.Config[key]; p != nil {
+			value = *p
+		}
+		parts[i] = key + "=" + value
+	}
+	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// Def returns the framework's settings for this configuration of a connector: those
+// of its kind, completed by the worker's defaults and by the transformations and
+// predicates that it names.
+func (r *Request) Def(connector Plugin) (*configdef.Def, error) {
+	plugins := catalog{r.Plugins}
+	d := SinkDef()
+	if connector.Kind == connectors.SourceKind {
+		d = SourceDef()
+	}
+	completeConnector(d, plugins, connector, r.Config)
+	completeConverters(d, plugins, r.Worker, r.Config)
+	if err := Enrich(d, r.Plugins, r.Config); err != nil {
+		return nil, &connectors.Error{JavaClass: connectors.ConfigException, Msg: err.Error(), Class: connectors.Configuration}
+	}
+	return d.SetClasses(plugins), nil
+}
+
+// hideConverterVersions lets the version of a converter be seen only beside its class.
+func hideConverterVersions(d *configdef.Def, plugins catalog) {
+	for name, kind := range converterKinds {
+		d.Key(name + ".plugin.version").Recommender = versionRecommender{plugins: plugins, kinds: []connectors.Kind{kind}, class: name}
+	}
+}
+
+// valueOf returns the value of that name, and adds one where there is none.
+func valueOf(values *[]*configdef.ConfigValue, name string) *configdef.ConfigValue {
+	for _, v := range *values {
+		if v.Name == name {
+			return v
+		}
+	}
+	v := &configdef.ConfigValue{Name: name, Visible: true}
+	*values = append(*values, v)
+	return v
+}
+
+// crossCheck holds what Kafka Connect checks between settings.
+func (r *Request) crossCheck(connector Plugin, values []*configdef.ConfigValue) []*configdef.ConfigValue {
+	fail := func(message string, keys ...string) {
+		for _, k := range keys {
+			valueOf(&values, k).AddError(message)
+		}
+	}
+	if connector.Kind == connectors.SinkKind {
+		r.checkTopics(fail)
+	}
+	if r.Distributed == nil {
+		return values
+	}
+	if connector.Kind == connectors.SinkKind {
+		r.checkGroup(&values)
+	} else {
+		r.checkExactlyOnce(&values)
+	}
+	return values
+}
+
+func (r *Request) plain(key string) string {
+	if p := r.Config[key]; p != nil {
+		return *p
+	}
+	return ""
+}
+
+func (r *Request) checkTopics(fail func(message string, keys ...string)) {
+	topics, regex := r.plain("topics"), r.plain("topics.regex")
+	dlq := strings.TrimSpace(r.plain("errors.deadletterqueue.topic.name"))
+	hasTopics, hasRegex := strings.TrimSpace(topics) != "", strings.TrimSpace(regex) != ""
+	if hasTopics && hasRegex {
+		fail("topics and topics.regex are mutually exclusive options, but both are set.", "topics", "topics.regex")
+	}
+	if !hasTopics && !hasRegex {
+		fail("Must configure one of topics or topics.regex", "topics", "topics.regex")
+	}
+	if dlq == "" {
+		return
+	}
+	if list := TopicsList(topics); hasTopics && slices.Contains(list, dlq) {
+		fail(fmt.Sprintf("The DLQ topic '%s' may not be included in the list of topics ('topics=[%s]') consumed by the connector", dlq, strings.Join(list, ", ")), "topics")
+	}
+	if hasRegex {
+		// A pattern that cannot be compiled has its own message already.
+		if p, err := javaregex.Compile(regex); err == nil && p.MatchString(dlq) {
+			fail(fmt.Sprintf("The DLQ topic '%s' may not be matched by the regex for the topics ('topics.regex=%s') consumed by the connector", dlq, regex), "topics.regex")
+		}
+	}
+}
+
+// TopicsList parses the setting `topics`: empty entries and duplicates are left out.
+func TopicsList(topics string) []string {
+	out := []string{}
+	for _, t := range configdef.SplitList(topics) {
+		if t != "" && !slices.Contains(out, t) {
+			out = append(out, t)
+		}
+	}
+	return out
+}
+
+func (r *Request) checkGroup(values *[]*configdef.ConfigValue) {
+	const override = "consumer.override.group.id"
+	own := r.Distributed.GroupID
+	if given, there := r.Config[override]; there {
+		v := valueOf(values, override)
+		if given != nil {
+			v.Value = *given
+			if *given == own {
+				v.AddError("Consumer group " + own + " conflicts with Connect worker group " + own)
+			}
+		}
+		return
+	}
+	if name := r.plain("name"); "connect-"+name == own {
+		valueOf(values, "name").AddError("Consumer group for sink connector named " + name + " conflicts with Connect worker group " + own)
+	}
+}
+
+func (r *Request) checkExactlyOnce(values *[]*configdef.ConfigValue) {
+	config := withoutNulls(r.Config)
+	support := valueOf(values, "exactly.once.support")
+	if s, ok := support.Value.(string); ok && len(support.Errors) == 0 && strings.EqualFold(s, "required") {
+		if !r.Distributed.ExactlyOnceSource {
+			support.AddError("This worker does not have exactly-once source support enabled.")
+		}
+		switch {
+		case r.ExactlyOnce == nil:
+			support.AddError("The connector does not implement the API required for preflight validation of exactly-once source support. Please consult the documentation for the connector to determine whether it supports exactly-once semantics, and then consider reconfiguring the connector to use the value \"requested\" for this property (which will disable this preflight check and allow the connector to be created).")
+		case !r.ExactlyOnce.ExactlyOnceSupport(config):
+			support.AddError("The connector does not support exactly-once semantics with the provided configuration.")
+		}
+	}
+	boundary := valueOf(values, "transaction.boundary")
+	if s, ok := boundary.Value.(string); ok && len(boundary.Errors) == 0 && strings.EqualFold(s, "connector") {
+		if r.ExactlyOnce == nil || !r.ExactlyOnce.CanDefineTransactionBoundaries(config) {
+			boundary.AddError("The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition.")
+		}
+	}
+}
+
+// addNullErrors marks every setting that was given as null.
+func addNullErrors(r Request, values []*configdef.ConfigValue) []*configdef.ConfigValue {
+	for _, key := range slices.Sorted(maps.Keys(r.Config)) {
+		if r.Config[key] == nil {
+			valueOf(&values, key).AddError("Null value can not be supplied as the configuration value.")
+		}
+	}
+	return values
+}
+
+// validateOwn runs the connector's own definition and check.
+func (r *Request) validateOwn(connector Plugin) ([]*configdef.ConfigValue, error) {
+	if connector.Def == nil {
+		return nil, nil
+	}
+	values := connector.Def.Copy().SetClasses(catalog{r.Plugins}).Validate(r.Config)
+	if r.Validator == nil {
+		return values, nil
+	}
+	messages, err := r.Validator(withoutNulls(r.Config))
+	if err != nil {
+		return nil, fmt.Errorf("validating the configuration of %s: %w", connector.Class, err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(messages)) {
+		for _, m := range messages[key] {
+			valueOf(&values, key).AddError(m)
+		}
+	}
+	return values, nil
+}
+
+// generate pairs keys and values: first the values that nobody defined, then the
+// framework's keys, then the connector's. Of two values of a name the later counts.
+func (r *Request) generate(d, ownDef *configdef.Def, values, own []*configdef.ConfigValue) *infos {
+	out := &infos{groups: slices.Clone(d.Groups())}
+	keys := slices.Clone(d.Keys())
+	if ownDef != nil {
+		for _, g := range ownDef.Groups() {
+			out.addGroup(g)
+		}
+		for _, k := range ownDef.Keys() {
+			at := slices.IndexFunc(keys, func(have *configdef.Key) bool { return have.Name == k.Name })
+			if at >= 0 {
+				keys[at] = k
+			} else {
+				keys = append(keys, k)
+			}
+		}
+	}
+	defined := make(map[string]bool, len(keys))
+	for _, k := range keys {
+		defined[k.Name] = true
+	}
+	byName := make(map[string]*configdef.ConfigValue)
+	for _, v := range slices.Concat(values, own) {
+		byName[v.Name] = v
+		if !defined[v.Name] {
+			out.add("", nil, v)
+		}
+	}
+	for _, k := range keys {
+		if v := byName[k.Name]; v != nil {
+			out.add("", k, v)
+		}
+	}
+	return out
+}
+
+// converter validates the settings of a converter that the connector itself names;
+// nil where it names none, or one with which something is wrong.
+func (r *Request) converter(plugins catalog, key string, validated []*configdef.ConfigValue) *infos {
+	class := r.Config[key]
+	if class == nil || len(valueOf(&validated, key).Errors) > 0 {
+		return nil
+	}
+	p, ok := plugins.Find(*class, converterKinds[key])
+	if !ok || p.Def == nil {
+		return nil
+	}
+	prefix := key + "."
+	kind := strings.TrimSuffix(key, ".converter")
+	props := map[string]*string{}
+	for k, v := range r.Config {
+		if name, ok := strings.CutPrefix(k, prefix); ok && name != "" {
+			props[name] = v
+		}
+	}
+	if _, given := props["converter.type"]; !given {
+		props["converter.type"] = &kind
+	}
+	byName := make(map[string]*configdef.ConfigValue)
+	for _, v := range p.Def.Copy().SetClasses(plugins).Validate(props) {
+		byName[v.Name] = v
+	}
+	out := &infos{}
+	for _, name := range hashOrder(p.Def.Names()) {
+		out.addPart(prefix, p.Def.Key(name), byName[name])
+	}
+	return out
+}
+
+func withoutNulls(config map[string]*string) map[string]string {
+	out := make(map[string]string, len(config))
+	for k, v := range config {
+		if v != nil {
+			out[k] = *v
+		}
+	}
+	return out
+}
