@@ -133,8 +133,8 @@ func TestCorrupt(t *testing.T) {
 		{"too few entries", change(afterSize-1, 0), afterSize, "expected the end of the map"},
 		{"an object for a key", change(afterSize, tcObject), afterSize, "expected a byte array or null, found 0x73"},
 		{"array of ints", change(afterSize+5, 'I'), afterSize + 2, "expected class [B"},
-		{"array too long", change(afterSize+20, 0x7f), afterSize + 18, "a byte array of"},
-		{"negative array", change(afterSize+20, 0xff), afterSize + 18, "a byte array of"},
+		{"array too long", change(afterSize+19, 0x7f), afterSize + 19, "a byte array of"},
+		{"negative array", change(afterSize+19, 0xff), afterSize + 19, "a byte array of"},
 		{"bytes at the end", append(slices.Clone(good), 0), len(good), "1 bytes after the end"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
