@@ -21,32 +21,33 @@ func parseVersionRange(text string) (versionRange, error) {
 	if rest == "" || strings.EqualFold(rest, "latest") {
 		return nil, nil
 	}
+	bad := fmt.Errorf("Invalid version specification: %s", text) // Kafka Connect's text
 	if !strings.ContainsAny(rest, "[(") {
 		if strings.ContainsAny(rest, "]),") {
-			return nil, fmt.Errorf("Single version must be surrounded by []: %s", text)
+			return nil, bad
 		}
 		return versionRange{{lo: rest, hi: rest}}, nil
 	}
 	var out versionRange
 	for rest != "" {
 		if rest[0] != '[' && rest[0] != '(' {
-			return nil, fmt.Errorf("Only fully-qualified sets allowed in multiple set scenario: %s", text)
+			return nil, bad
 		}
 		end := strings.IndexAny(rest, "])")
 		if end < 0 {
-			return nil, fmt.Errorf("Unbounded range: %s", text)
+			return nil, bad
 		}
 		i := interval{loOpen: rest[0] == '(', hiOpen: rest[end] == ')'}
 		lo, hi, isRange := strings.Cut(rest[1:end], ",")
 		i.lo, i.hi = strings.TrimSpace(lo), strings.TrimSpace(hi)
 		if !isRange {
 			if i.loOpen || i.hiOpen {
-				return nil, fmt.Errorf("Single version must be surrounded by []: %s", text)
+				return nil, bad
 			}
 			i.hi = i.lo
 		}
 		if i.lo != "" && i.hi != "" && compareVersions(i.lo, i.hi) > 0 {
-			return nil, fmt.Errorf("Range defies version ordering: %s", text)
+			return nil, bad
 		}
 		out = append(out, i)
 		rest = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest[end+1:]), ","))
