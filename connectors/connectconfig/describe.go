@@ -9,39 +9,16 @@ import (
 )
 
 // Describe lists the settings of a plugin as GET /connector-plugins/{plugin}/config
-// does: its own, and after a connector's those of the framework. version is the
-// query parameter of that name, nil without one; a version that the plugin doesn't
-// have, or a range that cannot be read, is an error that REST answers with 400.
+// does (see Keys). version is the query parameter of that name, nil without one; a
+// version that the plugin doesn't have, or a range that cannot be read, is an error
+// that REST answers with 400.
 func Describe(plugins Plugins, p Plugin, version *string) ([]*configdef.KeyInfo, error) {
-	c := catalog{plugins}
 	if version != nil {
-		if _, err := parseVersionRange(*version); err != nil {
-			return nil, &connectors.Error{JavaClass: BadRequestException, Msg: err.Error(), Class: connectors.Configuration}
-		}
-		if err := c.checkVersion(p, version); err != nil {
+		if err := CheckVersion(plugins, p, *version); err != nil {
 			return nil, &connectors.Error{JavaClass: BadRequestException, Msg: err.Error(), Class: connectors.Configuration}
 		}
 	}
-	out := []*configdef.KeyInfo{}
-	if p.Def != nil {
-		out = p.Def.Infos()
-	}
-	var framework *configdef.Def
-	switch p.Kind {
-	case connectors.SourceKind:
-		framework = SourceDef()
-	case connectors.SinkKind:
-		framework = SinkDef()
-	default:
-		return out, nil
-	}
-	completeConnector(framework, c, p, nil)
-	for _, k := range framework.Infos() {
-		if p.Def == nil || p.Def.Key(k.Name) == nil {
-			out = append(out, k)
-		}
-	}
-	return out, nil
+	return Keys(p), nil
 }
 
 // CheckPath compares the connector class that was sent with the plugin in the path

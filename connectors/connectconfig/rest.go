@@ -1,8 +1,6 @@
 package connectconfig
 
 import (
-	"fmt"
-
 	"github.com/troupeio/troupe/codec/configdef"
 	"github.com/troupeio/troupe/connectors"
 )
@@ -23,6 +21,9 @@ func Keys(p Plugin) []*configdef.KeyInfo {
 	default:
 		return own
 	}
+	version := *framework.Key("connector.plugin.version")
+	version.Default = p.Version
+	framework.Redefine(version)
 	for _, k := range framework.Infos() {
 		if p.Def == nil || p.Def.Key(k.Name) == nil {
 			own = append(own, k)
@@ -38,7 +39,7 @@ func CheckVersion(plugins Plugins, p Plugin, version string) error {
 		return nil
 	}
 	if _, err := parseVersionRange(version); err != nil {
-		return fmt.Errorf("Invalid version specification: %s", version)
+		return err
 	}
 	return catalog{plugins}.checkVersion(p, &version)
 }
