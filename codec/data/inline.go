@@ -1,0 +1,61 @@
+package data
+
+// inline is a struct value together with the room for its values: one
+// allocation where two would be made.
+type inline[A any] struct {
+	s StructValue
+	a A
+}
+
+// AllocStruct returns a struct of schema s whose slots are all null, and the
+// slots, which the caller fills before it shows the struct to anybody. Structs
+// of up to sixteen fields cost one allocation, larger ones two.
+func AllocStruct(s *Schema) (*StructValue, []Value) {
+	n := len(s.fields)
+	var st *StructValue
+	switch {
+	case n == 1:
+		p := &inline[[1]Value]{}
+		p.s.vals, st = p.a[:], &p.s
+	case n == 2:
+		p := &inline[[2]Value]{}
+		p.s.vals, st = p.a[:], &p.s
+	case n == 3:
+		p := &inline[[3]Value]{}
+		p.s.vals, st = p.a[:], &p.s
+	case n == 4:
+		p := &inline[[4]Value]{}
+		p.s.vals, st = p.a[:], &p.s
+	case n <= 6:
+		p := &inline[[6]Value]{}
+		p.s.vals, st = p.a[:n:n], &p.s
+	case n <= 8:
+		p := &inline[[8]Value]{}
+		p.s.vals, st = p.a[:n:n], &p.s
+	case n <= 12:
+		p := &inline[[12]Value]{}
+		p.s.vals, st = p.a[:n:n], &p.s
+	case n <= 16:
+		p := &inline[[16]Value]{}
+		p.s.vals, st = p.a[:n:n], &p.s
+	default:
+		st = &StructValue{vals: make([]Value, n)}
+	}
+	st.schema = s
+	return st, st.vals
+}
+
+// CopyMap returns a builder that holds the entries of m, with room for extra
+// more: the way to a changed copy of a map, since maps are never written.
+func CopyMap(m *MapValue, extra int) MapBuilder {
+	var b MapBuilder
+	b.Grow(m.Len() + extra)
+	b.m.entries = append(b.m.entries, m.Entries()...)
+	if m != nil && m.index != nil {
+		b.m.index = make(map[string]int, len(m.index)+extra)
+		for k, i := range m.index {
+			b.m.index[k] = i
+		}
+	}
+	return b
+}

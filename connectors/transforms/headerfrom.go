@@ -1,0 +1,147 @@
+package transforms
+
+import (
+	"github.com/troupeio/troupe/codec/configdef"
+	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// headerFrom copies or moves fields to headers.
+type headerFrom struct {
+	side            side
+	fields, headers []string
+	move            bool
+	gone            map[string]bool // the fields, when they are moved
+	purpose         string
+	withDefault     bool
+	cache           *data.SchemaCache[*headerPlan]
+}
+
+// headerPlan is what becomes of the structs of one schema.
+type headerPlan struct {
+	schema *data.Schema
+	from   []int // slot of the original for each field of the result; of moves only
+	slots  []int // slot of each field that becomes a header
+}
+
+func headerFromSpec() spec {
+	list := func(name, doc string) configdef.Key {
+		return configdef.Key{Name: name, Type: configdef.List, Default: configdef.Required, Importance: configdef.High,
+			Validator: configdef.NonEmptyList(), Doc: doc}
+	}
+	return spec{
+		name: "HeaderFrom", sides: true,
+		keys: []configdef.Key{
+			list("fields", "Field names in the record whose values are to be copied or moved to headers."),
+			list("headers", "Header names, in the same order as the field names listed in the fields configuration property."),
+			{Name: "operation", Type: configdef.String, Default: configdef.Required, Importance: configdef.High,
+				Validator: configdef.OneOf("move", "copy"),
+				Doc: "Either <code>move</code> if the fields are to be moved to the headers (removed from the key/value), " +
+					"or <code>copy</code> if the fields are to be copied to the headers (retained in the key/value)."},
+			replaceNullKey(),
+		},
+		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
+			op := c.String("operation")
+			t := &headerFrom{
+				side: side, fields: c.List("fields"), headers: c.List("headers"), move: op == "move", purpose: "header " + op,
+				withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*headerPlan](cachedSchemas),
+			}
+			if len(t.fields) != len(t.headers) {
+				return nil, connectors.ConfigError("'fields' config must have the same number of elements as 'headers' config.")
+			}
+			t.gone = set(t.fields)
+			return t, nil
+		},
+	}
+}
+
+// Apply implements [connectors.Transformation].
+func (t *headerFrom) Apply(r *data.Record) (bool, error) {
+	schema, value := t.side.at(r)
+	if *schema == nil {
+		return t.applyMap(r, value)
+	}
+	st, err := requireStruct(*value, t.purpose)
+	if err != nil {
+		return false, err
+	}
+	plan, ok := t.cache.Get(*schema)
+	if !ok {
+		if plan, err = t.plan(*schema); err != nil {
+			return false, err
+		}
+		t.cache.Put(*schema, plan)
+	}
+	if len(st.Values()) != len((*schema).Fields()) {
+		return false, data.Errorf("Struct schemas do not match.")
+	}
+	if t.move {
+		out, vals := data.AllocStruct(plan.schema)
+		for i, from := range plan.from {
+			v := fieldValue(st, from, t.withDefault)
+			if err := checkNull(&plan.schema.Fields()[i], v); err != nil {
+				return false, err
+			}
+			vals[i] = v
+		}
+		*value = data.OfStruct(out)
+	}
+	add := make([]data.Header, len(t.fields))
+	for i, slot := range plan.slots {
+		add[i] = data.Header{Key: t.headers[i], Schema: (*schema).Fields()[slot].Schema, Value: fieldValue(st, slot, t.withDefault)}
+	}
+	*schema = plan.schema
+	r.Headers = r.Headers.With(add...)
+	return true, nil
+}
+
+func (t *headerFrom) plan(s *data.Schema) (*headerPlan, error) {
+	fields, err := requireFields(s)
+	if err != nil {
+		return nil, err
+	}
+	p := &headerPlan{schema: s}
+	for _, name := range t.fields {
+		f := s.Field(name)
+		if f == nil {
+			return nil, recordError(nullPointerException, "there is no field "+name)
+		}
+		p.slots = append(p.slots, f.Index)
+	}
+	if !t.move {
+		return p, nil
+	}
+	b := data.NewStructSchema().CopyBasics(s)
+	for _, f := range fields {
+		if !t.gone[f.Name] {
+			b.Field(f.Name, f.Schema)
+			p.from = append(p.from, f.Index)
+		}
+	}
+	p.schema, err = b.Build()
+	return p, err
+}
+
+func (t *headerFrom) applyMap(r *data.Record, value *data.Value) (bool, error) {
+	m, err := requireMap(*value, t.purpose)
+	if err != nil {
+		return false, err
+	}
+	add := make([]data.Header, len(t.fields))
+	for i, name := range t.fields {
+		v, _ := m.Get(name)
+		add[i] = data.Header{Key: t.headers[i], Value: v}
+	}
+	if t.move {
+		var b data.MapBuilder
+		b.Grow(m.Len())
+		for _, e := range m.Entries() {
+			if e.Key.Kind() != data.KindString || !t.gone[e.Key.Str()] {
+				b.Put(e.Key, e.Value)
+			}
+		}
+		*value = data.OfMap(b.Build())
+	}
+	r.Headers = r.Headers.With(add...)
+	return true, nil
+}

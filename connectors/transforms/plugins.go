@@ -1,0 +1,120 @@
+package transforms
+
+import (
+	"errors"
+
+	"github.com/troupeio/troupe/codec/configdef"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// pkg is the Java package of the transforms; predicates are in one beneath it.
+const pkg = "org.apache.kafka.connect.transforms."
+
+// replaceNull is the setting of KIP-1040.
+const replaceNull = "replace.null.with.default"
+
+// spec is what one of Kafka Connect's classes is to us: its settings, and how
+// they become a value that works on one side of a record.
+type spec struct {
+	name  string // simple name
+	sides bool   // has $Key and $Value forms
+	keys  []configdef.Key
+	// One of the two is set. They return ConfigExceptions as errors of
+	// connectors or configdef.
+	transform func(side side, c *configdef.Values) (connectors.Transformation, error)
+	predicate func(c *configdef.Values) (connectors.Predicate, error)
+}
+
+// specs returns all classes in the order of their names.
+func specs() []spec {
+	return []spec{
+		castSpec(), dropHeadersSpec(), extractFieldSpec(), filterSpec(), flattenSpec(), headerFromSpec(), hoistFieldSpec(),
+		insertFieldSpec(), maskFieldSpec(), regexRouterSpec(), replaceFieldSpec(), setSchemaMetadataSpec(),
+		timestampConverterSpec(), timestampRouterSpec(), valueToKeySpec(),
+		hasHeaderKeySpec(), recordIsTombstoneSpec(), topicNameMatchesSpec(),
+	}
+}
+
+// Plugins returns the descriptors of all transforms and predicates.
+func Plugins() []connectors.Plugin {
+	var out []connectors.Plugin
+	for _, s := range specs() {
+		switch {
+		case s.predicate != nil:
+			out = append(out, s.predicatePlugin())
+		case s.sides:
+			out = append(out, s.transformPlugin("$Key", keySide), s.transformPlugin("$Value", valueSide))
+		default:
+			out = append(out, s.transformPlugin("", valueSide))
+		}
+	}
+	return out
+}
+
+func (s *spec) def() *configdef.Def { return configdef.New(s.keys...) }
+
+func (s *spec) transformPlugin(suffix string, side side) connectors.Plugin {
+	return connectors.Plugin{
+		Class: pkg + s.name + suffix, Kind: connectors.TransformationKind, Version: connectors.KafkaVersion, Def: s.def,
+		NewTransformation: func(config map[string]string) (connectors.Transformation, error) {
+			return s.newTransformation(side, configdef.Nullable(config))
+		},
+	}
+}
+
+func (s *spec) predicatePlugin() connectors.Plugin {
+	return connectors.Plugin{
+		Class: pkg + "predicates." + s.name, Kind: connectors.PredicateKind, Version: connectors.KafkaVersion, Def: s.def,
+		NewPredicate: func(config map[string]string) (connectors.Predicate, error) {
+			return s.newPredicate(configdef.Nullable(config))
+		},
+	}
+}
+
+func (s *spec) newTransformation(side side, config map[string]*string) (connectors.Transformation, error) {
+	c, err := s.def().ParseNullable(config)
+	if err != nil {
+		return nil, asConfigError(err)
+	}
+	t, err := s.transform(side, c)
+	if err != nil {
+		return nil, asConfigError(err)
+	}
+	return t, nil
+}
+
+func (s *spec) newPredicate(config map[string]*string) (connectors.Predicate, error) {
+	c, err := s.def().ParseNullable(config)
+	if err != nil {
+		return nil, asConfigError(err)
+	}
+	p, err := s.predicate(c)
+	if err != nil {
+		return nil, asConfigError(err)
+	}
+	return p, nil
+}
+
+// asConfigError gives an error of configdef its Java class.
+func asConfigError(err error) error {
+	var e *connectors.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return &connectors.Error{JavaClass: connectors.ConfigException, Msg: err.Error(), Class: connectors.Configuration}
+}
+
+func replaceNullKey() configdef.Key {
+	return configdef.Key{
+		Name: replaceNull, Type: configdef.Boolean, Default: true, Importance: configdef.Medium,
+		Doc: "Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.",
+	}
+}
+
+func set(list []string) map[string]bool {
+	m := make(map[string]bool, len(list))
+	for _, s := range list {
+		m[s] = true
+	}
+	return m
+}
