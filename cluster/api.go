@@ -100,7 +100,7 @@ type RestartRequest struct {
 // each answers within its context, and its errors are made by [Errorf] where Kafka
 // Connect has a status of its own for them. Reads answer from the node's view.
 type API interface {
-	Server() ServerInfo
+	Server(ctx context.Context) (ServerInfo, error)
 	Health(ctx context.Context) Health
 
 	Connectors(ctx context.Context) ([]string, error)
@@ -120,7 +120,7 @@ type API interface {
 
 	Pause(ctx context.Context, name string) error
 	Resume(ctx context.Context, name string) error
-	Stop(ctx context.Context, name string) error
+	StopConnector(ctx context.Context, name string) error
 	// RestartConnector starts the instance alone and returns when it has started.
 	RestartConnector(ctx context.Context, name string) error
 	// RestartConnectorAndTasks answers with the plan, as a status.

@@ -7,9 +7,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strings"
 
 	"github.com/troupeio/troupe/cluster"
+	"github.com/troupeio/troupe/connectors"
 )
 
 // errorBody is Kafka Connect's error answer.
@@ -151,36 +151,21 @@ func plain(m map[string]*text) map[string]*string {
 	return out
 }
 
-// javaMap is a map as Java's HashMap prints it, in the order of its buckets.
-func javaMap(m map[string]*string) string {
-	size := 1
-	for float64(size) < float64(len(m))/0.75+1 {
-		size *= 2
-	}
-	buckets := make([][]string, size)
-	for k := range m {
-		h := hashCode(k)
-		i := int(h^h>>16) & (size - 1)
-		buckets[i] = append(buckets[i], k)
-	}
-	var out []string
-	for _, b := range buckets {
-		for _, k := range b {
-			v := "null"
-			if m[k] != nil {
-				v = *m[k]
-			}
-			out = append(out, k+"="+v)
+// FlatConfig reads settings given as JSON scalars, as REST does; a null value is left
+// out.
+func FlatConfig(m map[string]json.RawMessage) (map[string]string, error) {
+	out := make(map[string]string, len(m))
+	for k, raw := range m {
+		var t *text
+		if err := json.Unmarshal(raw, &t); err != nil {
+			return nil, fmt.Errorf("the value of %s: %w", k, err)
+		}
+		if t != nil {
+			out[k] = string(*t)
 		}
 	}
-	return "{" + strings.Join(out, ", ") + "}"
+	return out, nil
 }
 
-// hashCode is java.lang.String.hashCode, for text in the basic plane.
-func hashCode(s string) uint32 {
-	var h uint32
-	for _, c := range s {
-		h = 31*h + uint32(c)
-	}
-	return h
-}
+// InitialState reads the initial_state of a create request; nil stays nil.
+func InitialState(s *string) (*connectors.TargetState, error) { return initialState((*text)(s)) }

@@ -105,13 +105,18 @@ func (a *api) openAPI(w http.ResponseWriter, _ *request) {
 	_, _ = w.Write(a.openapi)
 }
 
-func (a *api) root(w http.ResponseWriter, _ *request) {
-	s := a.herder.Server()
-	writeJSON(w, http.StatusOK, struct {
-		Version string `json:"version"`
-		Commit  string `json:"commit"`
-		Cluster string `json:"kafka_cluster_id"`
-	}{s.Version, s.Commit, s.KafkaClusterID})
+func (a *api) root(w http.ResponseWriter, r *request) {
+	within(w, r, func(ctx context.Context) error {
+		s, err := a.herder.Server(ctx)
+		if err == nil {
+			writeJSON(w, http.StatusOK, struct {
+				Version string `json:"version"`
+				Commit  string `json:"commit"`
+				Cluster string `json:"kafka_cluster_id"`
+			}{s.Version, s.Commit, s.KafkaClusterID})
+		}
+		return err
+	})
 }
 
 func (a *api) health(w http.ResponseWriter, r *request) {
@@ -377,7 +382,7 @@ func (a *api) remove(w http.ResponseWriter, r *request) {
 	a.do(w, r, http.StatusNoContent, a.herder.DeleteConnector)
 }
 func (a *api) stop(w http.ResponseWriter, r *request) {
-	a.do(w, r, http.StatusNoContent, a.herder.Stop)
+	a.do(w, r, http.StatusNoContent, a.herder.StopConnector)
 }
 func (a *api) pause(w http.ResponseWriter, r *request) {
 	a.do(w, r, http.StatusAccepted, a.herder.Pause)

@@ -8,13 +8,17 @@ import (
 )
 
 // Metrics are one task's numbers: plain atomics, so that the hot path pays an
-// addition, read by whoever exports them. Times are in nanoseconds.
+// addition, read by whoever exports them. Times are in nanoseconds. They outlive
+// the restarts of a task and end with its actor.
+//
+// The maxima are taken away by [Timing.TakeMax] and the like, so a task's numbers
+// have one exporter.
 type Metrics struct {
 	pipeline.Counters
 
 	Polled, Written      atomic.Int64 // source: records polled; acknowledged
 	Read, Sent           atomic.Int64 // sink: records consumed; put
-	Active               atomic.Int64
+	Active               Level        // source: records polled and not settled
 	Batches              atomic.Int64
 	BatchMax             atomic.Int64
 	PollTime, PutTime    Timing
@@ -29,7 +33,8 @@ type Metrics struct {
 	Mailbox                       atomic.Int64 // batches that are between two stages
 }
 
-// Timing counts durations.
+// Timing counts durations. Count and Sum only grow; Max is that since it was last
+// taken.
 type Timing struct{ Count, Sum, Max atomic.Int64 }
 
 // Add counts one duration.
@@ -38,6 +43,27 @@ func (t *Timing) Add(d time.Duration) {
 	t.Sum.Add(int64(d))
 	storeMax(&t.Max, int64(d))
 }
+
+// TakeMax returns the longest duration since the last call and forgets it.
+func (t *Timing) TakeMax() int64 { return t.Max.Swap(0) }
+
+// Level is a number that goes up and down, of which the average and the maximum
+// are wanted too: over the values that were stored, once a batch.
+type Level struct{ now, Count, Sum, Max atomic.Int64 }
+
+// Store sets the level.
+func (l *Level) Store(v int64) {
+	l.now.Store(v)
+	l.Count.Add(1)
+	l.Sum.Add(v)
+	storeMax(&l.Max, v)
+}
+
+// Load returns the present level.
+func (l *Level) Load() int64 { return l.now.Load() }
+
+// TakeMax returns the highest level since the last call and forgets it.
+func (l *Level) TakeMax() int64 { return l.Max.Swap(0) }
 
 func storeMax(a *atomic.Int64, v int64) {
 	for {

@@ -263,12 +263,11 @@ func (s *supervisor) event(c actor.Context, e event) {
 func (s *supervisor) ended(c actor.Context) {
 	switch {
 	case s.stopping:
-		if s.failure == nil {
-			s.Listener.TaskUnassigned(s.ID)
-		}
+		s.Listener.TaskUnassigned(s.ID)
 		c.Stop(c.Self())
 		return
 	case s.again:
+		s.Listener.TaskUnassigned(s.ID)
 		s.start(c)
 		return
 	case s.failure == nil:

@@ -122,9 +122,7 @@ func (k *connector) stopTimer() {
 
 func (k *connector) gone(c actor.Context) {
 	k.answer(connectors.Errorf("connector %s was stopped", k.name))
-	if !k.failed {
-		k.w.Listener.ConnectorUnassigned(k.name)
-	}
+	k.w.Listener.ConnectorUnassigned(k.name)
 	c.Stop(c.Self())
 }
 
@@ -237,6 +235,7 @@ func (k *connector) ended(c actor.Context) {
 		return
 	case k.again:
 		k.again = false
+		k.w.Listener.ConnectorUnassigned(k.name)
 		k.toTarget(c)
 		return
 	case k.failure == nil || k.target == connectors.Stopped:
@@ -301,7 +300,7 @@ func (r *connRun) loop() {
 
 func (r *connRun) run() error {
 	w := r.k.w
-	config, err := w.Resolver.Resolve(r.ctx, r.k.want.Config)
+	config, _, err := w.Resolver.Resolve(r.ctx, r.k.want.Config)
 	if err != nil {
 		return &connectors.Error{JavaClass: connectors.ConfigException, Class: connectors.Configuration, Msg: "resolving the configuration of connector " + r.k.name, Cause: err}
 	}

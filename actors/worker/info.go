@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"github.com/troupeio/troupe/actors/task"
 	"github.com/troupeio/troupe/connectors"
@@ -24,6 +25,7 @@ type TaskInfo struct {
 
 	Class, Version string // of the connector
 	TaskClass      string
+	Created        time.Time // when its actor was made; zero: not noted
 	// Classes of converters, transforms and predicates with their versions, filled
 	// when the task is built.
 	Parts atomic.Pointer[PartNames]

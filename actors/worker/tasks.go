@@ -67,11 +67,11 @@ func (b *builder) shared(ctx context.Context) (*parts, error) {
 	if b.plugin == nil {
 		return nil, missingPlugin(b.want.Connector["connector.class"], b.w.Registry)
 	}
-	config, err := b.w.Resolver.Resolve(ctx, b.want.Connector)
+	config, _, err := b.w.Resolver.Resolve(ctx, b.want.Connector)
 	if err != nil {
 		return nil, configurationError("resolving the configuration of connector "+b.id.Connector, err)
 	}
-	taskConfig, err := b.w.Resolver.Resolve(ctx, b.want.Config)
+	taskConfig, _, err := b.w.Resolver.Resolve(ctx, b.want.Config)
 	if err != nil {
 		return nil, configurationError("resolving the configuration of task "+b.id.String(), err)
 	}

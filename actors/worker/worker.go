@@ -33,9 +33,10 @@ type Listener interface {
 	TaskConfigs(name string, applied map[string]string, configs []map[string]string)
 }
 
-// Resolver replaces references to config providers.
+// Resolver replaces references to config providers; ttl tells by path how long the
+// values of providers that say so are good for.
 type Resolver interface {
-	Resolve(ctx context.Context, config map[string]string) (map[string]string, error)
+	Resolve(ctx context.Context, config map[string]string) (resolved map[string]string, ttl map[string]time.Duration, err error)
 }
 
 // Config is what a worker is made with.

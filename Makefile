@@ -1,0 +1,39 @@
+# Targets: build run test bench lint fmt docs cross clean; `make` alone builds.
+SHELL := /bin/bash
+GO ?= go
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT := $(shell git rev-parse --short=16 HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+.PHONY: build run test race bench lint fmt docs cross clean
+
+build:
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/troupe .
+
+run: build
+	bin/troupe dev
+
+test: build
+	scripts/test.sh
+
+bench: build
+	$(GO) run ./bench
+
+lint:
+	scripts/lint.sh
+
+fmt:
+	gofmt -w $$(git ls-files '*.go')
+
+docs:
+	TROUPE_WRITE_DOCS=1 $(GO) test -run 'TestDocs' ./...
+
+# Static builds that must compile everywhere.
+cross:
+	@for os in linux darwin windows; do for arch in amd64 arm64; do \
+	  echo "building for $$os/$$arch"; \
+	  CGO_ENABLED=0 GOOS=$$os GOARCH=$$arch $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/troupe-$$os-$$arch$$([ $$os = windows ] && echo .exe) . || exit 1; \
+	done; done
+
+clean:
+	rm -rf bin bench/out

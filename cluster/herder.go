@@ -1,0 +1,474 @@
+package cluster
+
+import (
+	"context"
+
+	"log/slog"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/troupeio/troupe/actors/worker"
+	"github.com/troupeio/troupe/cluster/store"
+	"github.com/troupeio/troupe/connectors"
+	"github.com/troupeio/troupe/connectors/configprovider"
+)
+
+// Options are what a herder is made with.
+type Options struct {
+	WorkerID   string
+	Standalone bool // POST waits for the tasks; other wordings of some errors
+	Server     ServerInfo
+	Configs    store.Configs
+	Offsets    store.Offsets
+	Statuses   store.Statuses
+	Sinks      SinkGroups
+	Registry   *connectors.Registry
+	Resolver   *configprovider.Resolver
+	Check      func(ctx context.Context, config map[string]*string) (map[string]string, error)
+	SetLevel   func(namespace, level string)
+	Log        *slog.Logger
+
+	TopicTracking, TopicReset bool
+}
+
+// Herder decides what runs: it keeps what REST asks for in the stores, tells the
+// worker the whole wanted set whenever that changes, and keeps what the worker
+// reports in the status store.
+//
+// Writes to the config store go through one goroutine, so that there is one order
+// of them; reads come from snapshots and wait for nothing. It implements [API] and
+// [worker.Listener].
+type Herder struct {
+	Options
+	system *actor.ActorSystem
+	worker *actor.PID
+
+	ready   atomic.Bool
+	started chan struct{} // closed once the stores are caught up
+	changed chan struct{} // capacity 1: the wanted set may have changed
+	writes  chan func(context.Context)
+	ctx     context.Context //nolint:containedctx // the herder's life
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+
+	mu        sync.Mutex
+	proposals map[string]proposal   // newest task configurations by connector
+	waiting   map[string]chan error // of standalone POSTs, by connector
+	topicSeen map[string]bool
+}
+
+// proposal is what a connector last made of its configuration.
+type proposal struct {
+	applied map[string]string
+	configs []map[string]string
+}
+
+var (
+	_ API             = (*Herder)(nil)
+	_ worker.Listener = (*Herder)(nil)
+	_ store.Listener  = (*Herder)(nil)
+)
+
+// NewHerder returns a herder that does not run yet: it can be handed to a worker, to
+// the gateway and to stores as their listener. Its options may be completed until
+// Start.
+func NewHerder(o Options) *Herder {
+	h := &Herder{Options: o, started: make(chan struct{}), changed: make(chan struct{}, 1), writes: make(chan func(context.Context), 1024),
+		proposals: make(map[string]proposal), waiting: make(map[string]chan error), topicSeen: make(map[string]bool)}
+	h.ctx, h.cancel = context.WithCancel(context.Background())
+	return h
+}
+
+// Start begins to decide. The stores are caught up and the worker is there.
+func (h *Herder) Start(system *actor.ActorSystem, w *actor.PID) {
+	h.system, h.worker = system, w
+	h.wg.Go(h.decideLoop)
+	h.wg.Go(h.writeLoop)
+	h.ready.Store(true)
+	close(h.started)
+	h.poke()
+	h.Log.Info("Herder started")
+}
+
+// Stop ends the loops. The worker has been shut down before, so that the last
+// statuses are in the store.
+func (h *Herder) Stop(ctx context.Context) error {
+	h.cancel()
+	h.wg.Wait()
+	return h.Statuses.Flush(ctx)
+}
+
+func (h *Herder) poke() {
+	select {
+	case h.changed <- struct{}{}:
+	default:
+	}
+}
+
+// awaitStart waits until the herder runs.
+func (h *Herder) awaitStart(ctx context.Context) error {
+	if h.ready.Load() {
+		return nil
+	}
+	select {
+	case <-h.started:
+		return nil
+	case <-ctx.Done():
+		return Errorf(500, "Request timed out. The worker is currently initializing and reading to the end of internal topics.")
+	}
+}
+
+// decideLoop tells the worker what is wanted, as often as that may have changed.
+func (h *Herder) decideLoop() {
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case <-h.changed:
+			h.system.Root.Send(h.worker, worker.Apply{Wanted: h.wanted(h.Configs.Snapshot())})
+		}
+	}
+}
+
+// wanted is what this node is to run: with one node, everything.
+func (h *Herder) wanted(s *store.Snapshot) worker.Wanted {
+	w := worker.Wanted{Connectors: make(map[string]worker.WantedConnector), Tasks: make(map[connectors.TaskID]worker.WantedTask)}
+	for _, name := range s.Connectors() {
+		target, ok := s.TargetState(name)
+		if !ok {
+			target = connectors.Started
+		}
+		w.Connectors[name] = worker.WantedConnector{Config: s.Config(name), Target: target, Version: s.ConfigOffset(name)}
+		if target == connectors.Stopped {
+			continue
+		}
+		applied := s.AppliedConfig(name)
+		if applied == nil {
+			applied = s.Config(name)
+		}
+		for _, id := range s.Tasks(name) {
+			w.Tasks[id] = worker.WantedTask{Config: s.TaskConfig(id), Connector: applied, Paused: target == connectors.Paused, Version: s.TasksOffset(name)}
+		}
+	}
+	return w
+}
+
+// writeLoop is the one writer of the config store.
+func (h *Herder) writeLoop() {
+	for {
+		select {
+		case <-h.ctx.Done():
+			return
+		case f := <-h.writes:
+			f(h.ctx)
+		}
+	}
+}
+
+// write runs f on the writer and waits for it.
+func (h *Herder) write(ctx context.Context, f func(ctx context.Context) error) error {
+	if err := h.awaitStart(ctx); err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	op := func(life context.Context) {
+		if ctx.Err() != nil { // whoever asked is gone; nothing was begun
+			done <- ctx.Err()
+			return
+		}
+		// From here on the write is seen through even if the client hangs up.
+		done <- f(life)
+	}
+	select {
+	case h.writes <- op:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-h.ctx.Done():
+		return Errorf(503, "The worker is shutting down")
+	}
+}
+
+// ---- what the config store tells ----
+
+// ConnectorUpdated implements [store.Listener].
+func (h *Herder) ConnectorUpdated(string) { h.poke() }
+
+// ConnectorRemoved implements [store.Listener].
+func (h *Herder) ConnectorRemoved(name string) {
+	for _, t := range h.Statuses.Topics(name) {
+		h.Statuses.RemoveTopic(name, t.Topic)
+	}
+	h.mu.Lock()
+	delete(h.proposals, name)
+	for k := range h.topicSeen {
+		if len(k) > len(name) && k[:len(name)+1] == name+"\x00" {
+			delete(h.topicSeen, k)
+		}
+	}
+	h.mu.Unlock()
+	h.poke()
+}
+
+// TasksUpdated implements [store.Listener].
+func (h *Herder) TasksUpdated(string) { h.poke() }
+
+// TargetStateChanged implements [store.Listener].
+func (h *Herder) TargetStateChanged(string, connectors.TargetState) { h.poke() }
+
+// RestartRequested implements [store.Listener].
+func (h *Herder) RestartRequested(r store.RestartRequest) {
+	if !h.ready.Load() {
+		return
+	}
+	plan, ok := h.restartPlan(RestartRequest(r))
+	if !ok {
+		return
+	}
+	h.recordRestarting(plan)
+	if plan.connector {
+		h.system.Root.Send(h.worker, worker.RestartConnector{Name: r.Connector})
+	}
+	for _, id := range plan.tasks {
+		h.system.Root.Send(h.worker, worker.RestartTask{ID: id})
+	}
+}
+
+// LoggerLevelSet implements [store.Listener].
+func (h *Herder) LoggerLevelSet(namespace, level string) { h.SetLevel(namespace, level) }
+
+// SessionKeyChanged implements [store.Listener]; one node signs nothing.
+func (h *Herder) SessionKeyChanged(store.SessionKey) {}
+
+// ---- what the worker tells ----
+
+func (h *Herder) status(state, trace string, version *string) store.Status {
+	return store.Status{State: state, Trace: trace, WorkerID: h.WorkerID, Generation: generation, Version: version}
+}
+
+// generation stands in statuses until nodes form a group.
+const generation = 1
+
+func (h *Herder) connectorVersion(name string) *string {
+	if p, ok := h.Registry.Connector(h.Configs.Snapshot().Config(name)["connector.class"]); ok {
+		return &p.Version
+	}
+	return nil
+}
+
+func (h *Herder) putConnector(name, state, trace string) {
+	h.Statuses.PutConnector(name, h.status(state, trace, h.connectorVersion(name)))
+}
+
+func (h *Herder) putTask(id connectors.TaskID, state, trace string) {
+	h.Statuses.PutTask(id, h.status(state, trace, h.connectorVersion(id.Connector)))
+}
+
+// ConnectorRunning implements [worker.Listener].
+func (h *Herder) ConnectorRunning(name string) { h.putConnector(name, "RUNNING", "") }
+
+// ConnectorPaused implements [worker.Listener].
+func (h *Herder) ConnectorPaused(name string) {
+	h.putConnector(name, "PAUSED", "")
+	h.answer(name, nil)
+}
+
+// ConnectorStopped implements [worker.Listener].
+func (h *Herder) ConnectorStopped(name string) {
+	h.putConnector(name, "STOPPED", "")
+	h.answer(name, nil)
+}
+
+// ConnectorFailed implements [worker.Listener].
+func (h *Herder) ConnectorFailed(name, trace string) {
+	h.putConnector(name, "FAILED", trace)
+	h.answer(name, nil)
+}
+
+// ConnectorRestarting implements [worker.Listener].
+func (h *Herder) ConnectorRestarting(name, trace string) { h.putConnector(name, "RESTARTING", trace) }
+
+// ConnectorUnassigned implements [worker.Listener].
+func (h *Herder) ConnectorUnassigned(name string) {
+	if !h.Configs.Snapshot().Contains(name) {
+		h.Statuses.PutConnector(name, h.status(store.Destroyed, "", nil))
+		return
+	}
+	if s, ok := h.Statuses.Connector(name); ok && s.State == "FAILED" {
+		return // it says more than UNASSIGNED would
+	}
+	h.Statuses.PutConnectorSafe(name, h.status("UNASSIGNED", "", h.connectorVersion(name)))
+}
+
+// TaskRunning implements [task.Listener].
+func (h *Herder) TaskRunning(id connectors.TaskID) { h.putTask(id, "RUNNING", "") }
+
+// TaskPaused implements [task.Listener].
+func (h *Herder) TaskPaused(id connectors.TaskID) { h.putTask(id, "PAUSED", "") }
+
+// TaskFailed implements [task.Listener].
+func (h *Herder) TaskFailed(id connectors.TaskID, trace string) { h.putTask(id, "FAILED", trace) }
+
+// TaskRestarting implements [task.Listener].
+func (h *Herder) TaskRestarting(id connectors.TaskID, trace string) {
+	h.putTask(id, "RESTARTING", trace)
+}
+
+// TaskUnassigned implements [task.Listener].
+func (h *Herder) TaskUnassigned(id connectors.TaskID) {
+	s := h.Configs.Snapshot()
+	if !s.Contains(id.Connector) || !slices.Contains(s.Tasks(id.Connector), id) {
+		h.Statuses.PutTask(id, h.status(store.Destroyed, "", nil))
+		return
+	}
+	if st, ok := h.Statuses.Task(id); ok && st.State == "FAILED" {
+		return
+	}
+	h.Statuses.PutTaskSafe(id, h.status("UNASSIGNED", "", h.connectorVersion(id.Connector)))
+}
+
+// TopicUsed implements [task.Listener].
+func (h *Herder) TopicUsed(id connectors.TaskID, topic string) {
+	if !h.TopicTracking {
+		return
+	}
+	key := id.Connector + "\x00" + topic
+	h.mu.Lock()
+	seen := h.topicSeen[key]
+	h.topicSeen[key] = true
+	h.mu.Unlock()
+	if seen {
+		return
+	}
+	if _, known := h.Statuses.Topic(id.Connector, topic); known {
+		return
+	}
+	h.Statuses.PutTopic(store.TopicUse{Topic: topic, Connector: id.Connector, Task: id.Task, Discovered: time.Now().UnixMilli()})
+}
+
+// TaskConfigs implements [worker.Listener]: what a running connector wants its
+// tasks to be is written when it differs from what is stored, or when the
+// connector's configuration has changed since (KAFKA-9228).
+func (h *Herder) TaskConfigs(name string, applied map[string]string, configs []map[string]string) {
+	h.mu.Lock()
+	h.proposals[name] = proposal{applied, configs}
+	h.mu.Unlock()
+	select {
+	case h.writes <- func(ctx context.Context) { h.publish(ctx, name, 0) }:
+	default:
+		go h.later(name, 0) // the queue is full; a writer that is stuck must not stop an actor
+	}
+}
+
+// later publishes after a back-off.
+func (h *Herder) later(name string, failures int) {
+	d := min(250*time.Millisecond<<min(failures, 10), time.Minute)
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-h.ctx.Done():
+		return
+	case <-t.C:
+	}
+	select {
+	case h.writes <- func(ctx context.Context) { h.publish(ctx, name, failures) }:
+	case <-h.ctx.Done():
+	}
+}
+
+func (h *Herder) publish(ctx context.Context, name string, failures int) {
+	h.mu.Lock()
+	p, ok := h.proposals[name]
+	delete(h.proposals, name)
+	h.mu.Unlock()
+	s := h.Configs.Snapshot()
+	if !ok || !s.Contains(name) {
+		h.answer(name, nil)
+		return
+	}
+	if target, has := s.TargetState(name); has && target == connectors.Stopped {
+		return // stopped in the meantime: its tasks are gone, and stay so
+	}
+	raw := make([]map[string]string, len(p.configs))
+	for i := range p.configs {
+		raw[i] = configprovider.RestoreReferences(p.applied, p.configs[i])
+	}
+	same := s.TasksOffset(name) >= 0 && !s.Inconsistent(name) && s.TaskCount(name) == len(raw) && maps.Equal(s.AppliedConfig(name), s.Config(name))
+	for i, c := range s.TaskConfigs(name) {
+		same = same && i < len(raw) && maps.Equal(c, raw[i])
+	}
+	if !same {
+		if err := h.Configs.PutTaskConfigs(ctx, name, raw); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			h.Log.Warn("writing task configurations failed and is tried again", "connector", name, "err", err)
+			h.mu.Lock()
+			if _, newer := h.proposals[name]; !newer {
+				h.proposals[name] = p
+			}
+			h.mu.Unlock()
+			h.wg.Go(func() { h.later(name, failures+1) })
+			return
+		}
+	}
+	h.answer(name, nil)
+}
+
+// answer tells a standalone POST that the connector has come as far as it will.
+func (h *Herder) answer(name string, err error) {
+	h.mu.Lock()
+	ch := h.waiting[name]
+	delete(h.waiting, name)
+	h.mu.Unlock()
+	if ch != nil {
+		ch <- err
+	}
+}
+
+// restartPlan is which parts of a connector a restart request names.
+type plan struct {
+	status    ConnectorStatus
+	connector bool
+	tasks     []connectors.TaskID
+}
+
+func (h *Herder) restartPlan(r RestartRequest) (plan, bool) {
+	st, ok := h.connectorStatus(r.Connector)
+	if !ok {
+		return plan{}, false
+	}
+	p := plan{status: st, connector: !r.OnlyFailed || h.counts(st.Connector.State)}
+	if p.connector {
+		p.status.Connector.State, p.status.Connector.Trace = "RESTARTING", ""
+	}
+	for i, t := range st.Tasks {
+		if r.IncludeTasks && (!r.OnlyFailed || h.counts(t.State)) {
+			p.tasks = append(p.tasks, connectors.TaskID{Connector: r.Connector, Task: t.ID})
+			p.status.Tasks[i].State, p.status.Tasks[i].Trace = "RESTARTING", ""
+		}
+	}
+	return p, true
+}
+
+// counts reports whether a state is failed for onlyFailed: a task in back-off is.
+func (h *Herder) counts(state string) bool { return state == "FAILED" || state == "RESTARTING" }
+
+func (h *Herder) recordRestarting(p plan) {
+	if p.connector {
+		h.putConnector(p.status.Name, "RESTARTING", "")
+	}
+	for _, id := range p.tasks {
+		h.putTask(id, "RESTARTING", "")
+	}
+}

@@ -1,0 +1,325 @@
+package cluster
+
+import (
+	"context"
+
+	"maps"
+	"slices"
+
+	"github.com/troupeio/troupe/actors/worker"
+	"github.com/troupeio/troupe/cluster/store"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// Server implements [API].
+func (h *Herder) Server(ctx context.Context) (ServerInfo, error) {
+	err := h.awaitStart(ctx)
+	return h.Options.Server, err
+}
+
+// Health implements [API]: the writer answers, so the herder is alive.
+func (h *Herder) Health(ctx context.Context) Health {
+	if err := h.awaitStart(ctx); err != nil {
+		return Health{"starting", "Worker is still starting up."}
+	}
+	if err := h.write(ctx, func(context.Context) error { return nil }); err != nil {
+		return Health{"unhealthy", "Worker was unable to handle this request and may be unable to handle other requests."}
+	}
+	return Health{"healthy", "Worker has completed startup and is ready to handle requests."}
+}
+
+// Connectors implements [API].
+func (h *Herder) Connectors(ctx context.Context) ([]string, error) {
+	if err := h.awaitStart(ctx); err != nil {
+		return nil, err
+	}
+	return h.Configs.Snapshot().Connectors(), nil
+}
+
+// Connector implements [API].
+func (h *Herder) Connector(ctx context.Context, name string) (ConnectorInfo, error) {
+	if err := h.awaitStart(ctx); err != nil {
+		return ConnectorInfo{}, err
+	}
+	return h.info(h.Configs.Snapshot(), name)
+}
+
+func (h *Herder) info(s *store.Snapshot, name string) (ConnectorInfo, error) {
+	if !s.Contains(name) {
+		return ConnectorInfo{}, Errorf(404, "Connector %s not found", name)
+	}
+	return ConnectorInfo{Name: name, Config: s.Config(name), Tasks: s.Tasks(name), Type: h.kind(s.Config(name))}, nil
+}
+
+func (h *Herder) kind(config map[string]string) string {
+	if p, ok := h.Registry.Connector(config["connector.class"]); ok {
+		return string(p.Kind)
+	}
+	return "unknown"
+}
+
+// PutConnector implements [API].
+func (h *Herder) PutConnector(ctx context.Context, name string, config map[string]string, initial *connectors.TargetState, replace bool) (info ConnectorInfo, created bool, err error) {
+	var wait chan error
+	err = h.write(ctx, func(ctx context.Context) error {
+		exists := h.Configs.Snapshot().Contains(name)
+		if exists && !replace {
+			return Errorf(409, "Connector %s already exists", name)
+		}
+		created = !exists
+		if h.Standalone {
+			wait = make(chan error, 1)
+			h.mu.Lock()
+			h.waiting[name] = wait
+			h.mu.Unlock()
+		}
+		return h.Configs.PutConnector(ctx, name, config, initial)
+	})
+	if err != nil {
+		return info, false, err
+	}
+	if wait != nil {
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return info, created, ctx.Err()
+		}
+	}
+	s := h.Configs.Snapshot()
+	info = ConnectorInfo{Name: name, Config: config, Type: h.kind(config)}
+	if !created || h.Standalone {
+		info.Tasks = s.Tasks(name)
+	}
+	return info, created, nil
+}
+
+// PatchConnector implements [API].
+func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[string]*string) (ConnectorInfo, error) {
+	if err := h.awaitStart(ctx); err != nil {
+		return ConnectorInfo{}, err
+	}
+	s := h.Configs.Snapshot()
+	if !s.Contains(name) {
+		return ConnectorInfo{}, Errorf(404, "Connector %s not found", name)
+	}
+	merged := make(map[string]*string)
+	for k, v := range s.Config(name) {
+		merged[k] = &v
+	}
+	for k, v := range patch {
+		if v == nil {
+			delete(merged, k)
+		} else {
+			merged[k] = v
+		}
+	}
+	config, err := h.Check(ctx, merged)
+	if err != nil {
+		return ConnectorInfo{}, err
+	}
+	info, _, err := h.PutConnector(ctx, name, config, nil, true)
+	return info, err
+}
+
+// DeleteConnector implements [API].
+func (h *Herder) DeleteConnector(ctx context.Context, name string) error {
+	return h.write(ctx, func(ctx context.Context) error {
+		if !h.Configs.Snapshot().Contains(name) {
+			return Errorf(404, "Connector %s not found", name)
+		}
+		return h.Configs.RemoveConnector(ctx, name)
+	})
+}
+
+// Status implements [API].
+func (h *Herder) Status(ctx context.Context, name string) (ConnectorStatus, error) {
+	if err := h.awaitStart(ctx); err != nil {
+		return ConnectorStatus{}, err
+	}
+	st, ok := h.connectorStatus(name)
+	if !ok {
+		return ConnectorStatus{}, Errorf(404, "No status found for connector %s", name)
+	}
+	return st, nil
+}
+
+func (h *Herder) connectorStatus(name string) (ConnectorStatus, bool) {
+	c, ok := h.Statuses.Connector(name)
+	if !ok {
+		return ConnectorStatus{}, false
+	}
+	out := ConnectorStatus{Name: name, Connector: instance(c), Type: h.kind(h.Configs.Snapshot().Config(name))}
+	for _, t := range h.Statuses.Tasks(name) {
+		out.Tasks = append(out.Tasks, TaskStatus{t.Task, instance(t.Status)})
+	}
+	return out, true
+}
+
+func instance(s store.Status) InstanceStatus {
+	return InstanceStatus{State: s.State, WorkerID: s.WorkerID, Version: s.Version, Trace: s.Trace}
+}
+
+// Tasks implements [API].
+func (h *Herder) Tasks(ctx context.Context, name string) ([]TaskInfo, error) {
+	if err := h.awaitStart(ctx); err != nil {
+		return nil, err
+	}
+	s := h.Configs.Snapshot()
+	if !s.Contains(name) {
+		return nil, Errorf(404, "Connector %s not found", name)
+	}
+	var out []TaskInfo
+	for _, id := range s.Tasks(name) {
+		out = append(out, TaskInfo{id, s.TaskConfig(id)})
+	}
+	return out, nil
+}
+
+// TaskStatus implements [API].
+func (h *Herder) TaskStatus(ctx context.Context, id connectors.TaskID) (TaskStatus, error) {
+	if err := h.awaitStart(ctx); err != nil {
+		return TaskStatus{}, err
+	}
+	s, ok := h.Statuses.Task(id)
+	if !ok {
+		return TaskStatus{}, Errorf(404, "No status found for task %s", id)
+	}
+	return TaskStatus{id.Task, instance(s)}, nil
+}
+
+// Pause implements [API].
+func (h *Herder) Pause(ctx context.Context, name string) error {
+	return h.setTarget(ctx, name, connectors.Paused)
+}
+
+// Resume implements [API].
+func (h *Herder) Resume(ctx context.Context, name string) error {
+	return h.setTarget(ctx, name, connectors.Started)
+}
+
+func (h *Herder) setTarget(ctx context.Context, name string, state connectors.TargetState) error {
+	return h.write(ctx, func(ctx context.Context) error {
+		if !h.Configs.Snapshot().Contains(name) {
+			return Errorf(404, "Unknown connector %s", name)
+		}
+		return h.Configs.PutTargetState(ctx, name, state)
+	})
+}
+
+// StopConnector implements [API].
+func (h *Herder) StopConnector(ctx context.Context, name string) error {
+	return h.write(ctx, func(ctx context.Context) error {
+		if !h.Configs.Snapshot().Contains(name) {
+			return Errorf(404, "Unknown connector %s", name)
+		}
+		return h.Configs.Stop(ctx, name)
+	})
+}
+
+// RestartConnector implements [API].
+func (h *Herder) RestartConnector(ctx context.Context, name string) error {
+	if err := h.awaitStart(ctx); err != nil {
+		return err
+	}
+	if !h.Configs.Snapshot().Contains(name) {
+		return Errorf(404, "Unknown connector: %s", name)
+	}
+	done := make(chan error, 1)
+	h.system.Root.Send(h.worker, worker.RestartConnector{Name: name, Done: done})
+	select {
+	case err := <-done:
+		if err != nil {
+			h.Log.Warn("restarting a connector failed", "connector", name, "err", err)
+			return Errorf(500, "Failed to start connector: %s", name)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// RestartConnectorAndTasks implements [API].
+func (h *Herder) RestartConnectorAndTasks(ctx context.Context, r RestartRequest) (ConnectorStatus, error) {
+	if err := h.awaitStart(ctx); err != nil {
+		return ConnectorStatus{}, err
+	}
+	if !h.Configs.Snapshot().Contains(r.Connector) {
+		return ConnectorStatus{}, Errorf(404, "Unknown connector: %s", r.Connector)
+	}
+	p, ok := h.restartPlan(r)
+	if !ok {
+		return ConnectorStatus{}, Errorf(404, "Status for connector %s not found", r.Connector)
+	}
+	err := h.write(ctx, func(ctx context.Context) error {
+		return h.Configs.PutRestartRequest(ctx, store.RestartRequest(r))
+	})
+	return p.status, err
+}
+
+// RestartTask implements [API].
+func (h *Herder) RestartTask(ctx context.Context, id connectors.TaskID) error {
+	if err := h.awaitStart(ctx); err != nil {
+		return err
+	}
+	s := h.Configs.Snapshot()
+	if !s.Contains(id.Connector) {
+		return Errorf(404, "Unknown connector: %s", id.Connector)
+	}
+	if !slices.Contains(s.Tasks(id.Connector), id) {
+		if h.Standalone {
+			return Errorf(404, "Task %s not found", id)
+		}
+		return Errorf(404, "Unknown task: %s", id)
+	}
+	done := make(chan bool, 1)
+	h.system.Root.Send(h.worker, worker.RestartTask{ID: id, Done: done})
+	select {
+	case ok := <-done:
+		if !ok {
+			return Errorf(500, "Failed to start task: %s", id)
+		}
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Topics implements [API].
+func (h *Herder) Topics(ctx context.Context, name string) ([]string, error) {
+	if !h.TopicTracking {
+		return nil, Errorf(403, "Topic tracking is disabled.")
+	}
+	if err := h.awaitStart(ctx); err != nil {
+		return nil, err
+	}
+	var out []string
+	for _, t := range h.Statuses.Topics(name) {
+		out = append(out, t.Topic)
+	}
+	return out, nil
+}
+
+// ResetTopics implements [API].
+func (h *Herder) ResetTopics(ctx context.Context, name string) error {
+	if !h.TopicTracking {
+		return Errorf(403, "Topic tracking is disabled.")
+	}
+	if !h.TopicReset {
+		return Errorf(403, "Topic tracking reset is disabled.")
+	}
+	if err := h.awaitStart(ctx); err != nil {
+		return err
+	}
+	for _, t := range h.Statuses.Topics(name) {
+		h.Statuses.RemoveTopic(name, t.Topic)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	maps.DeleteFunc(h.topicSeen, func(k string, _ bool) bool { return len(k) > len(name) && k[:len(name)+1] == name+"\x00" })
+	return nil
+}
+
+// SetClusterLogLevel implements [API].
+func (h *Herder) SetClusterLogLevel(ctx context.Context, namespace, level string) error {
+	return h.write(ctx, func(ctx context.Context) error { return h.Configs.PutLoggerLevel(ctx, namespace, level) })
+}

@@ -1,0 +1,222 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf16"
+
+	"github.com/troupeio/troupe/actors/kafkaclient"
+	"github.com/troupeio/troupe/codec/configdef"
+	"github.com/troupeio/troupe/connectors"
+	"github.com/troupeio/troupe/connectors/configprovider"
+	"github.com/troupeio/troupe/connectors/connectconfig"
+)
+
+// Plugins answers what REST asks about plugins, and validates configurations.
+type Plugins struct {
+	Registry   *connectors.Registry
+	Resolver   *configprovider.Resolver
+	Worker     connectconfig.Worker
+	Policy     kafkaclient.Policy
+	Standalone bool
+	GroupID    string
+}
+
+// PluginInfo is one row of GET /connector-plugins.
+type PluginInfo struct {
+	Class   string `json:"class"`
+	Type    string `json:"type"`
+	Version string `json:"version,omitempty"`
+}
+
+// List returns the plugins, the connectors alone if asked to.
+func (p *Plugins) List(connectorsOnly bool) any {
+	out := []PluginInfo{}
+	for _, pl := range p.Registry.All() {
+		if connectorsOnly && pl.Kind != connectors.SourceKind && pl.Kind != connectors.SinkKind {
+			continue
+		}
+		out = append(out, PluginInfo{pl.Class, string(pl.Kind), pl.Version})
+	}
+	return out
+}
+
+// Config returns the settings of a plugin, by class or alias (KIP-769).
+func (p *Plugins) Config(name, version string) (any, error) {
+	plugins := connectconfig.FromRegistry(p.Registry)
+	pl, ok := plugins.Find(name)
+	if !ok {
+		return nil, Errorf(404, "Unknown plugin %s.", name)
+	}
+	if err := connectconfig.CheckVersion(plugins, pl, version); err != nil {
+		return nil, Errorf(400, "%s", err.Error())
+	}
+	return connectconfig.Keys(pl), nil
+}
+
+// Validate answers PUT /connector-plugins/{plugin}/config/validate. The plugin's
+// name in the path is only held against the end of the class, as Kafka Connect does.
+func (p *Plugins) Validate(ctx context.Context, plugin string, config map[string]*string) (any, error) {
+	if class := config["connector.class"]; class != nil {
+		sent, path := strings.TrimSuffix(*class, "Connector"), strings.TrimSuffix(plugin, "Connector")
+		if !strings.HasSuffix(sent, path) {
+			return nil, Errorf(400, "Included connector type %s does not match request type %s", *class, plugin)
+		}
+	}
+	infos, err := p.validate(ctx, config)
+	if err != nil {
+		// This endpoint shows the exception's text as it stands.
+		msg := err.Error()
+		if class := connectors.JavaClass(err); class == connectconfig.BadRequestException || strings.HasPrefix(msg, "Failed to find any class") {
+			msg = connectconfig.BadRequestException + ": " + msg
+		} else {
+			msg = class + ": " + msg
+		}
+		return nil, Errorf(500, "%s", msg)
+	}
+	return infos, nil
+}
+
+// Check validates a configuration that is to be stored. A setting whose value is
+// null and that passes is left out.
+func (p *Plugins) Check(ctx context.Context, config map[string]*string) (map[string]string, error) {
+	infos, err := p.validate(ctx, config)
+	if err != nil {
+		if class := connectors.JavaClass(err); class == connectconfig.BadRequestException || strings.HasPrefix(err.Error(), "Failed to find any class") {
+			return nil, Errorf(400, "%s", err.Error())
+		}
+		return nil, Errorf(500, "%s: %s", connectors.JavaClass(err), err.Error())
+	}
+	if infos.ErrorCount > 0 {
+		var b strings.Builder
+		fmt.Fprintf(&b, "Connector configuration is invalid and contains the following %d error(s):", infos.ErrorCount)
+		for _, c := range infos.Configs {
+			for _, e := range c.Value.Errors {
+				b.WriteString("\n" + e)
+			}
+		}
+		b.WriteString("\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`")
+		return nil, Errorf(400, "%s", b.String())
+	}
+	out := make(map[string]string, len(config))
+	for k, v := range config {
+		if v != nil {
+			out[k] = *v
+		}
+	}
+	return out, nil
+}
+
+func (p *Plugins) validate(ctx context.Context, config map[string]*string) (configdef.Infos, error) {
+	given := make(map[string]string, len(config))
+	for k, v := range config {
+		if v != nil {
+			given[k] = *v
+		}
+	}
+	resolved, _, err := p.Resolver.Resolve(ctx, given)
+	if err != nil {
+		return configdef.Infos{}, &connectors.Error{JavaClass: connectors.ConfigException, Class: connectors.Configuration, Msg: err.Error()}
+	}
+	full := make(map[string]*string, len(config))
+	for k := range config {
+		full[k] = nil
+		if v, ok := resolved[k]; ok {
+			full[k] = &v
+		}
+	}
+	req := connectconfig.Request{Config: full, Order: mapOrder(full), Plugins: connectconfig.FromRegistry(p.Registry), Worker: p.Worker,
+		Policy: connectconfig.Policy(p.Policy), ClientConfig: clientConfig}
+	if !p.Standalone {
+		req.Distributed = &connectconfig.Distributed{GroupID: p.GroupID}
+	}
+	if class := full["connector.class"]; class != nil {
+		if pl, ok := p.Registry.Connector(*class); ok {
+			plugin := pl.NewConnector()
+			if v, ok := plugin.(connectors.Validator); ok {
+				req.Validator = func(config map[string]string) (out map[string][]string, err error) {
+					err = recovered(func() (err error) {
+						out, err = v.Validate(ctx, config)
+						return err
+					})
+					return out, err
+				}
+			}
+			if e, ok := plugin.(connectors.ExactlyOnceSupport); ok {
+				req.ExactlyOnce = e
+			}
+		}
+	}
+	var infos configdef.Infos
+	err = recovered(func() (err error) {
+		infos, err = connectconfig.Validate(req)
+		return err
+	})
+	return infos, err
+}
+
+// recovered turns a plugin's panic during validation into an error.
+func recovered(f func() error) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = &connectors.Error{JavaClass: "java.lang.RuntimeException", Msg: fmt.Sprintf("panic: %v", r)}
+			if e, ok := r.(error); ok {
+				err = errors.Join(err, e)
+			}
+		}
+	}()
+	return f()
+}
+
+// clientConfig declares the properties of Kafka's clients for validation.
+func clientConfig(client connectconfig.Client, property string) (configdef.Key, bool) {
+	kind := map[connectconfig.Client]kafkaclient.Kind{connectconfig.Producer: kafkaclient.Producer, connectconfig.Consumer: kafkaclient.Consumer, connectconfig.Admin: kafkaclient.Admin}[client]
+	e, ok := kafkaclient.Lookup(kind, property)
+	if !ok {
+		return configdef.Key{}, false
+	}
+	k := configdef.Key{Name: e.Name, Doc: e.Documentation, Type: clientTypes[e.Type], Importance: clientImportance[e.Importance]}
+	switch {
+	case e.Required:
+		k.Default = configdef.Required
+	case !e.Null:
+		k.Default = e.Default
+	}
+	return k, true
+}
+
+var clientTypes = map[kafkaclient.Type]configdef.Type{kafkaclient.Boolean: configdef.Boolean, kafkaclient.Int: configdef.Int, kafkaclient.Short: configdef.Short,
+	kafkaclient.Long: configdef.Long, kafkaclient.Double: configdef.Double, kafkaclient.String: configdef.String, kafkaclient.List: configdef.List,
+	kafkaclient.Class: configdef.ClassType, kafkaclient.Password: configdef.PasswordType}
+
+var clientImportance = map[string]configdef.Importance{"HIGH": configdef.High, "MEDIUM": configdef.Medium, "LOW": configdef.Low}
+
+// mapOrder is the order in which a java.util.HashMap made of these settings shows
+// them.
+func mapOrder(m map[string]*string) []string {
+	size := uint32(1)
+	for float64(size) < float64(len(m))/0.75+1 {
+		size *= 2
+	}
+	bucket := func(s string) int {
+		h := uint32(0)
+		for _, c := range utf16.Encode([]rune(s)) {
+			h = 31*h + uint32(c)
+		}
+		return int((h ^ h>>16) & (size - 1))
+	}
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b string) int {
+		if d := bucket(a) - bucket(b); d != 0 {
+			return d
+		}
+		return strings.Compare(a, b)
+	})
+	return keys
+}
