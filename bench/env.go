@@ -31,6 +31,8 @@ type env struct {
 	addr  string
 	cl    *kgo.Client
 	admin *kadm.Client
+	// brokerPID is the broker's process, 0 when it was started elsewhere.
+	brokerPID int
 
 	names  int             // for names that no earlier run used
 	inputs map[string]bool // files and topics that were made already
@@ -48,6 +50,17 @@ func newEnv(s settings, dir, addr string) (*env, error) {
 }
 
 func (e *env) close() { e.cl.Close() }
+
+// othersSeconds is the CPU time that processes which are not ours have spent:
+// the machine's, less our own, the broker's, and that of the workers, which are
+// gone when a run ends. Only differences mean something. NaN when the broker is
+// not ours either.
+func (e *env) othersSeconds() float64 {
+	if e.brokerPID == 0 {
+		return nan
+	}
+	return busySeconds() - ourSeconds() - cpuSeconds(e.brokerPID)
+}
 
 // name returns a name for a topic, a group or a connector that is new to this
 // broker, also when the broker outlives us.

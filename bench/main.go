@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
@@ -133,7 +134,7 @@ func benchmark(ctx context.Context, s settings) error {
 	}
 	defer os.RemoveAll(dir)
 
-	addr := s.broker
+	addr, brokerPID := s.broker, 0
 	if addr == "" {
 		// Kafka's own settings for a broker, with its heap of 1 GB.
 		b, err := kafkatest.Run(ctx, kafkatest.WithJVM("-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC",
@@ -142,13 +143,14 @@ func benchmark(ctx context.Context, s settings) error {
 			return err
 		}
 		defer b.Close()
-		addr = b.Addr()
+		addr, brokerPID = b.Addr(), b.PID()
 	}
 	e, err := newEnv(s, dir, addr)
 	if err != nil {
 		return err
 	}
 	defer e.close()
+	e.brokerPID = brokerPID
 
 	res := newResults(s)
 	for _, r := range rows {
@@ -188,7 +190,7 @@ func benchmark(ctx context.Context, s settings) error {
 func (e *env) once(ctx context.Context, r row, arm string, rep int, res *results) error {
 	one, cancel := context.WithTimeout(ctx, e.timeout)
 	defer cancel()
-	begin := time.Now()
+	begin, others := time.Now(), e.othersSeconds()
 	m, err := r.run(one, e, arm)
 	if ctx.Err() != nil {
 		return errors.New("called off")
@@ -198,7 +200,10 @@ func (e *env) once(ctx context.Context, r row, arm string, rep int, res *results
 		fmt.Printf("%-14s %-8s #%d FAILED: %v\n", r.key, arm, rep+1, err)
 		return nil
 	}
+	took := time.Since(begin).Seconds()
+	share := (e.othersSeconds() - others) / took / float64(runtime.NumCPU()) * 100
 	res.add(r.key, arm, m)
-	fmt.Printf("%-14s %-8s #%d %s (%.1f s in all)\n", r.key, arm, rep+1, m.line(r), time.Since(begin).Seconds())
+	res.others = append(res.others, share)
+	fmt.Printf("%-14s %-8s #%d %s (%.1f s in all; other processes used %.0f %% of the machine)\n", r.key, arm, rep+1, m.line(r), took, share)
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // ticksPerSecond is the unit of /proc/<pid>/stat, 100 on every Linux.
@@ -75,4 +76,40 @@ func machine() (cpu string, memoryGB float64) {
 		}
 	}
 	return cpu, memoryGB
+}
+
+// busySeconds is the CPU time that the whole machine has spent, all cores, since
+// it started. NaN where there is no /proc.
+func busySeconds() float64 {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return math.NaN()
+	}
+	first, _, _ := strings.Cut(string(b), "\n")
+	fields := strings.Fields(first) // cpu user nice system idle iowait irq softirq steal guest …
+	if len(fields) < 9 {
+		return math.NaN()
+	}
+	sum := 0.0
+	for _, i := range []int{1, 2, 3, 6, 7, 8} {
+		v, err := strconv.ParseFloat(fields[i], 64)
+		if err != nil {
+			return math.NaN()
+		}
+		sum += v
+	}
+	return sum / ticksPerSecond
+}
+
+// ourSeconds is the CPU time of this process and of its children that ended.
+func ourSeconds() float64 {
+	sum := 0.0
+	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(who, &u); err != nil {
+			return math.NaN()
+		}
+		sum += float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+	}
+	return sum
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/troupeio/troupe/internal/kafkatest"
 )
 
 // results collects the figures of every run and prints them.
@@ -16,6 +18,7 @@ type results struct {
 	begin    time.Time
 	runs     map[string][]metrics // by row and arm, a run each
 	failures []string
+	others   []float64 // percent of the machine that other processes used, a run each
 }
 
 func newResults(s settings) *results {
@@ -217,11 +220,14 @@ func (r *results) write(path string) error {
 	fmt.Fprintf(&b, "Written by `%s` on %s.\n\n", commandLine(), r.begin.UTC().Format("2006-01-02 15:04 MST"))
 	fmt.Fprintf(&b, "* Machine: %s, %d cores, %s GB of memory, %s/%s; the broker runs on it too\n", cpu, runtime.NumCPU(), number(memory), runtime.GOOS, runtime.GOARCH)
 	fmt.Fprintf(&b, "* Broker: Apache Kafka 4.1.0, one node, `-Xmx1G`; one partition, no compression, topic absent at the start\n")
-	fmt.Fprintf(&b, "* Kafka Connect: 4.1.0, distributed, `%s`\n", "-Xms256M -Xmx2G -server -XX:+UseG1GC -XX:MaxGCPauseMillis=20 -XX:InitiatingHeapOccupancyPercent=35 -XX:+ExplicitGCInvokesConcurrent")
+	fmt.Fprintf(&b, "* Kafka Connect: 4.1.0, distributed, `%s`\n", strings.Join(kafkatest.ConnectJVM(), " "))
 	fmt.Fprintf(&b, "* Troupe: `troupe distributed worker.properties`, the same worker properties and connectors\n")
 	fmt.Fprintf(&b, "* Bare client: franz-go with its own defaults but without compression, in a process of its own\n")
 	fmt.Fprintf(&b, "* %d lines of %d bytes (1 KB rows: an eighth of that); %d repetitions, the arms alternate; median (lowest–highest); ratios are of the same repetition\n", r.s.lines, lineLength, r.s.reps)
 	fmt.Fprintf(&b, "* Time runs from the POST of the connector to the last record at the destination, whose content is then checked; CPU (user and system) likewise, of the worker's process; peak memory is VmHWM, 1 MB is 10^6 bytes\n")
+	if median, _, most, ok := spread(r.others); ok {
+		fmt.Fprintf(&b, "* Other processes used %.0f %% of the machine during the runs (median; at most %.0f %%)%s\n", median, most, busyNote(most))
+	}
 	fmt.Fprintf(&b, "* LOST: worse than Kafka Connect in the same run\n\n")
 	if !slices.Contains(r.s.arms, armTroupe) {
 		b.WriteString("Troupe was not run.\n\n")
@@ -238,6 +244,17 @@ func (r *results) write(path string) error {
 		return fmt.Errorf("writing the results: %w", err)
 	}
 	return nil
+}
+
+// quietPercent is how much of the machine others may use before the figures
+// say more about them.
+const quietPercent = 10
+
+func busyNote(most float64) string {
+	if most <= quietPercent {
+		return ""
+	}
+	return ": **the machine was not quiet; compare the ratios, not the figures**"
 }
 
 // commandLine is how to run this again; go run's path of the program is no one's.
