@@ -42,8 +42,11 @@ func classEscape(c rune, f flags) (set, bool) {
 // escape reads a backslash and what it introduces, outside of a class.
 func (p *parser) escape() *node {
 	p.pos += 2
-	if p.pos > len(p.in) {
-		p.fail("Unescaped trailing backslash")
+	if p.pos > len(p.in) { // Java reads on past the end, and says what it misses there
+		if p.depth > 1 {
+			p.failAt("Unclosed group", len(p.in)+1)
+		}
+		p.fail("Unexpected internal error")
 	}
 	c := p.at(p.pos - 1)
 	if s, ok := classEscape(c, p.flags); ok {
@@ -80,14 +83,14 @@ func (p *parser) escape() *node {
 	case 'Z':
 		return &node{kind: kindDollar, unix: p.flags.unixLines}
 	case 'b':
-		if p.at(p.pos) == '{' {
+		if p.at(p.pos) == '{' && p.at(p.pos+1) == 'g' {
 			p.fail(`Unsupported here: the grapheme boundary \b{g}`)
 		}
 		return &node{kind: kindWord}
 	case 'B':
 		return &node{kind: kindWord, negated: true}
 	case 'R':
-		return &node{kind: kindGroup, subs: []*node{{kind: kindAlternate, subs: []*node{
+		return &node{kind: kindGroup, lineBreak: true, subs: []*node{{kind: kindAlternate, subs: []*node{
 			{kind: kindConcat, subs: []*node{{kind: kindLiteral, r: '\r'}, {kind: kindLiteral, r: '\n'}}},
 			{kind: kindSet, set: runes("\n\v\f\r\u0085\u2028\u2029")},
 		}}}}
@@ -183,6 +186,9 @@ func (p *parser) hex(digits int, message string) rune {
 }
 
 func (p *parser) bracedHex() rune {
+	if _, ok := hexValue(p.at(p.pos)); !ok {
+		p.fail("Illegal hexadecimal escape sequence")
+	}
 	n := rune(0)
 	for {
 		v, ok := hexValue(p.at(p.pos))
@@ -264,8 +270,7 @@ func (p *parser) classItem() set {
 	if lo == '\\' {
 		c := p.at(p.pos)
 		if p.pos >= len(p.in) {
-			p.pos++
-			p.fail("Unescaped trailing backslash")
+			p.failAt("Unclosed character class", len(p.in))
 		}
 		p.pos++
 		if c == 'p' || c == 'P' {

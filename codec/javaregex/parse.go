@@ -1,7 +1,6 @@
 package javaregex
 
 import (
-	"strings"
 	"unicode"
 )
 
@@ -243,6 +242,9 @@ func (p *parser) closure(n *node) *node {
 	default:
 		return n
 	}
+	if n.lineBreak { // a loop takes CR LF as one and doesn't go back into it
+		n = &node{kind: kindAtomic, subs: []*node{n}}
+	}
 	out := &node{kind: kindRepeat, subs: []*node{n}, min: minimum, max: maximum}
 	switch p.peek() {
 	case '?':
@@ -257,7 +259,7 @@ func (p *parser) closure(n *node) *node {
 
 func (p *parser) repetition() (minimum, maximum int) {
 	if !isDigit(p.at(p.pos + 1)) {
-		p.fail("Illegal repetition")
+		p.failAt("Illegal repetition", p.pos+1)
 	}
 	p.pos++
 	number := func() int {
@@ -416,7 +418,7 @@ func (p *parser) family(negated bool) set {
 			end++
 		}
 		if end == len(p.in) {
-			p.failAt("Unclosed character family", len(p.in)-1)
+			p.failAt("Unclosed character family", len(p.in))
 		}
 		if end == start {
 			p.pos = end + 1
@@ -425,7 +427,7 @@ func (p *parser) family(negated bool) set {
 		name = string(p.in[start:end])
 		p.pos = end + 1
 	}
-	s, message := property(strings.TrimSpace(name), p.flags)
+	s, message := property(name, p.flags)
 	if message != "" {
 		p.fail(message)
 	}

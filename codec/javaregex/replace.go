@@ -85,7 +85,10 @@ func (p *Pattern) reference(text string, i int) (group, next int, err error) {
 			i++
 		}
 		name := text[start:i]
-		if name == "" || i == len(text) || text[i] != '}' {
+		if name == "" {
+			return 0, 0, illegalArgument("named capturing group has 0 length name")
+		}
+		if i == len(text) || text[i] != '}' {
 			return 0, 0, illegalArgument("named capturing group is missing trailing '}'")
 		}
 		if isDigit(rune(name[0])) {

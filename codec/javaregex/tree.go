@@ -49,6 +49,8 @@ type node struct {
 	negated  bool
 	fold     bool
 	unix     bool // (?d): only \n ends a line
+
+	lineBreak bool // \R
 }
 
 // dropFinalDollar returns the tree without a $ at its very end, for whole matches.
