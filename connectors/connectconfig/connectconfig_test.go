@@ -219,7 +219,7 @@ func TestCheckPath(t *testing.T) {
 // the 400s about versions with the recorded ones.
 func TestGoldenPluginConfig(t *testing.T) {
 	rows := readGolden(t)
-	plugins := learnPlugins(rows)
+	plugins := learnPlugins(t, rows)
 	dir := os.Getenv("TROUPE_GOLDEN")
 	if dir == "" {
 		dir = filepath.Join("..", "..", "testdata", "golden")

@@ -13,6 +13,8 @@ import (
 
 	"github.com/troupeio/troupe/codec/configdef"
 	"github.com/troupeio/troupe/connectors"
+	"github.com/troupeio/troupe/connectors/file"
+	"github.com/troupeio/troupe/connectors/transforms"
 )
 
 const oakc = "org.apache.kafka.connect."
@@ -162,7 +164,7 @@ func goKey(k *configdef.KeyInfo, name string, validator configdef.Validator) con
 }
 
 // learnPlugins builds the plugins of the recordings.
-func learnPlugins(rows []*goldenRow) *recordedPlugins {
+func learnPlugins(t *testing.T, rows []*goldenRow) *recordedPlugins {
 	validators := recordedValidators()
 	defs := make(map[string]*configdef.Def)
 	learn := func(class string, row *goldenRow, prefix string) {
@@ -211,6 +213,15 @@ func learnPlugins(rows []*goldenRow) *recordedPlugins {
 			learn(oakc+"file.FileStreamSinkConnector", row, "")
 		}
 	}
+	// Where the project has the plugin, its own definition counts.
+	own := 0
+	for _, p := range slices.Concat(transforms.Plugins(), file.Plugins()) {
+		if p.Def != nil && defs[p.Class] != nil {
+			own++
+			defs[p.Class] = p.Def()
+		}
+	}
+	t.Logf("%d of %d definitions are the plugins' own", own, len(defs))
 	out := &recordedPlugins{byKind: make(map[connectors.Kind][]Plugin)}
 	add := func(kind connectors.Kind, classes ...string) {
 		for _, class := range classes {
@@ -263,7 +274,7 @@ func beforeJDK(s string) string {
 // TestGoldenConfigValidate replays every recorded validation.
 func TestGoldenConfigValidate(t *testing.T) {
 	rows := readGolden(t)
-	plugins := learnPlugins(rows)
+	plugins := learnPlugins(t, rows)
 	clientConfig := recordedClientConfig(rows)
 	for _, row := range rows {
 		t.Run(row.ID, func(t *testing.T) {
