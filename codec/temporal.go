@@ -1,0 +1,118 @@
+package codec
+
+import (
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf16"
+
+	"github.com/troupeio/troupe/codec/data"
+)
+
+const millisPerDay = 86_400_000
+
+// formatDate writes a java.util.Date as Values does: its value alone decides
+// whether it is a time, a date or a timestamp. Times are in UTC.
+func formatDate(ms int64) string {
+	t := time.UnixMilli(ms).UTC()
+	const clock = "15:04:05.000Z"
+	if ms < millisPerDay {
+		return t.Format(clock)
+	}
+	day := strconv.Itoa(t.Year()) + t.Format("-01-02")
+	if ms%millisPerDay == 0 {
+		return day
+	}
+	return day + "T" + t.Format(clock)
+}
+
+// parseTemporal reads a date, a time or a timestamp by its length, as leniently
+// as SimpleDateFormat.
+func parseTemporal(token string) (*data.Schema, data.Value, bool) {
+	token = strings.ReplaceAll(token, `\:`, ":")
+	var schema *data.Schema
+	var pattern string
+	switch units(token) {
+	case 10:
+		schema, pattern = data.DateSchema, "y-M-d"
+	case 13:
+		schema, pattern = data.TimeSchema, "H:m:s.SZ"
+	case 24:
+		schema, pattern = data.TimestampSchema, "y-M-dTH:m:s.SZ"
+	default:
+		return nil, data.Null, false
+	}
+	const names = "yMdHmsS"
+	f := [len(names)]int64{1970, 1, 1}
+	rest := []rune(token)
+	for i := range len(pattern) {
+		at := strings.IndexByte(names, pattern[i])
+		if at < 0 {
+			if len(rest) == 0 || rest[0] != rune(pattern[i]) {
+				return nil, data.Null, false
+			}
+			rest = rest[1:]
+			continue
+		}
+		var ok bool
+		if f[at], rest, ok = leadingNumber(rest); !ok {
+			return nil, data.Null, false
+		}
+	}
+	ms := javaDay(f[0], f[1], f[2])*millisPerDay + f[3]*3_600_000 + f[4]*60_000 + f[5]*1000 + f[6]
+	return schema, data.OfDate(ms), true
+}
+
+func units(s string) int { return len(utf16.Encode([]rune(s))) }
+
+// leadingNumber reads a number as DecimalFormat does for SimpleDateFormat: after
+// blanks, with a minus sign or without. It wraps as an int.
+func leadingNumber(s []rune) (n int64, rest []rune, ok bool) {
+	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
+		s = s[1:]
+	}
+	neg := len(s) > 0 && s[0] == '-'
+	if neg {
+		s = s[1:]
+	}
+	for len(s) > 0 {
+		d := digitOf(s[0])
+		if d < 0 {
+			break
+		}
+		n, ok, s = n*10+int64(d), true, s[1:]
+	}
+	if neg {
+		n = -n
+	}
+	return int64(int32(n)), s, ok
+}
+
+// javaDay returns the days since the epoch of a date in Java's calendar, which is
+// Julian before 15 October 1582. Months and days out of range are carried over.
+func javaDay(y, m, d int64) int64 {
+	m--
+	y += floorDiv(m, 12)
+	m = m - floorDiv(m, 12)*12 + 1
+	// Years begin in March, so that the leap day is the last.
+	if m <= 2 {
+		y--
+		m += 12
+	}
+	days := 365*y + floorDiv(y, 4) + (153*(m-3)+2)/5 + d - 1
+	julian := days - 719_470
+	gregorian := days - floorDiv(y, 100) + floorDiv(y, 400) - 719_468
+	const cutover = -141_427 // 15 October 1582
+	if gregorian >= cutover {
+		return gregorian
+	}
+	return julian
+}
+
+func floorDiv(a, b int64) int64 {
+	q := a / b
+	if a%b < 0 {
+		q--
+	}
+	return q
+}
