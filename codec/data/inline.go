@@ -59,3 +59,34 @@ func CopyMap(m *MapValue, extra int) MapBuilder {
 	}
 	return b
 }
+
+// arenaChunk is how many structs an arena makes at once. Records leave a
+// pipeline about in the order in which they came, so what a chunk keeps alive
+// beyond its time is at most so many values.
+const arenaChunk = 16
+
+// StructArena makes structs for a stage that makes one for each record: a chunk
+// of them costs two allocations. A chunk lives for as long as one of its structs
+// is referenced. The zero value is ready; it is not safe for concurrent use.
+type StructArena struct {
+	structs []StructValue
+	vals    []Value
+}
+
+// New is [AllocStruct] out of the arena.
+func (a *StructArena) New(s *Schema) (*StructValue, []Value) {
+	n := len(s.fields)
+	if n > arenaChunk {
+		return AllocStruct(s) // large enough to be worth an allocation of its own
+	}
+	if len(a.structs) == 0 {
+		a.structs = make([]StructValue, arenaChunk)
+	}
+	if len(a.vals) < n {
+		a.vals = make([]Value, arenaChunk*n)
+	}
+	st, vals := &a.structs[0], a.vals[:n:n]
+	a.structs, a.vals = a.structs[1:], a.vals[n:]
+	st.schema, st.vals = s, vals
+	return st, vals
+}

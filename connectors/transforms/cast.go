@@ -16,6 +16,7 @@ type cast struct {
 	spec        castSpecs
 	withDefault bool
 	cache       *data.SchemaCache[*castPlan]
+	arena       data.StructArena
 }
 
 // castSpecs is the parsed setting: the type of the whole, or types by field in
@@ -146,7 +147,7 @@ func (t *cast) Apply(r *data.Record) (bool, error) {
 	if len(st.Values()) != len(plan.fields) {
 		return false, data.Errorf("Struct schemas do not match.")
 	}
-	out, vals := data.AllocStruct(plan.schema)
+	out, vals := t.arena.New(plan.schema)
 	for i := range plan.fields {
 		f := &plan.fields[i]
 		v := fieldValue(st, i, t.withDefault)

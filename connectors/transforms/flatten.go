@@ -13,6 +13,7 @@ type flatten struct {
 	side      side
 	delimiter string
 	cache     *data.SchemaCache[*data.Schema]
+	arena     data.StructArena
 }
 
 func flattenSpec() spec {
@@ -63,7 +64,7 @@ func (t *flatten) Apply(r *data.Record) (bool, error) {
 		}
 		t.cache.Put(*schema, updated)
 	}
-	out, vals := data.AllocStruct(updated)
+	out, vals := t.arena.New(updated)
 	w := flatWriter{schema: updated, vals: vals}
 	if err := w.write(st); err != nil {
 		return false, err

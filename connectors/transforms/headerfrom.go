@@ -15,6 +15,7 @@ type headerFrom struct {
 	purpose         string
 	withDefault     bool
 	cache           *data.SchemaCache[*headerPlan]
+	arena           data.StructArena
 }
 
 // headerPlan is what becomes of the structs of one schema.
@@ -76,7 +77,7 @@ func (t *headerFrom) Apply(r *data.Record) (bool, error) {
 		return false, data.Errorf("Struct schemas do not match.")
 	}
 	if t.move {
-		out, vals := data.AllocStruct(plan.schema)
+		out, vals := t.arena.New(plan.schema)
 		for i, from := range plan.from {
 			v := fieldValue(st, from, t.withDefault)
 			if err := checkNull(&plan.schema.Fields()[i], v); err != nil {

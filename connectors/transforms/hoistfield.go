@@ -12,6 +12,7 @@ type hoistField struct {
 	field string
 	key   data.Value // of the map: the field's name, null when that is null
 	cache *data.SchemaCache[*data.Schema]
+	arena data.StructArena
 }
 
 func hoistFieldSpec() spec {
@@ -47,10 +48,10 @@ func (t *hoistField) Apply(r *data.Record) (bool, error) {
 		}
 		t.cache.Put(*schema, updated)
 	}
-	if err := data.ValidateField(t.field, *schema, *value); err != nil {
-		return false, err
+	if !data.Valid(*schema, *value) {
+		return false, data.ValidateField(t.field, *schema, *value)
 	}
-	st, vals := data.AllocStruct(updated)
+	st, vals := t.arena.New(updated)
 	vals[0] = *value
 	*schema, *value = updated, data.OfStruct(st)
 	return true, nil

@@ -15,6 +15,7 @@ type insertField struct {
 	text                                data.Value // of the fixed field
 	withDefault                         bool
 	cache                               *data.SchemaCache[*data.Schema]
+	arena                               data.StructArena
 }
 
 // insertion is one field to insert.
@@ -79,6 +80,7 @@ func insertFieldSpec() spec {
 
 // Apply implements [connectors.Transformation].
 func (t *insertField) Apply(r *data.Record) (bool, error) {
+	var room [5]inserted
 	schema, value := t.side.at(r)
 	switch {
 	case value.IsNull():
@@ -88,15 +90,17 @@ func (t *insertField) Apply(r *data.Record) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		b := data.CopyMap(m, 5)
-		if err := t.insert(r, func(f *insertion, v data.Value) error {
-			if f == t.ts {
-				v = data.OfInt64(r.Timestamp)
-			}
-			b.PutString(f.name, v)
-			return nil
-		}); err != nil {
+		ins, err := t.values(r, room[:0])
+		if err != nil {
 			return false, err
+		}
+		b := data.CopyMap(m, len(ins))
+		for _, i := range ins {
+			v := i.value
+			if i.insertion == t.ts {
+				v = data.OfInt64(r.Timestamp) // no schema says that it is a time
+			}
+			b.PutString(i.name, v)
 		}
 		*value = data.OfMap(b.Build())
 		return true, nil
@@ -112,59 +116,70 @@ func (t *insertField) Apply(r *data.Record) (bool, error) {
 		}
 		t.cache.Put(st.Schema(), updated)
 	}
-	out, vals := data.AllocStruct(updated)
+	ins, err := t.values(r, room[:0])
+	if err != nil {
+		return false, err
+	}
+	out, vals := t.arena.New(updated)
 	if err := copyFields(vals, st, t.withDefault); err != nil {
 		return false, err
 	}
-	n := len(st.Values())
-	if t.fixed != nil && len(vals) == n+1 { // the one field is the fixed text
-		vals[n] = t.text
-	} else if err := t.insert(r, func(f *insertion, v data.Value) error {
-		if v.IsNull() && !f.optional {
-			return data.ValidateField(f.name, updated.Field(f.name).Schema, v)
+	for _, i := range ins {
+		slot := t.slot(len(st.Values()), i.insertion)
+		if i.value.IsNull() && !i.optional {
+			return false, data.ValidateField(i.name, updated.Fields()[slot].Schema, i.value)
 		}
-		vals[updated.Field(f.name).Index] = v
-		return nil
-	}); err != nil {
-		return false, err
+		vals[slot] = i.value
 	}
 	*schema, *value = updated, data.OfStruct(out)
 	return true, nil
 }
 
-// insert calls put with each field that has something to insert.
-func (t *insertField) insert(r *data.Record, put func(f *insertion, v data.Value) error) error {
+// inserted is one field to insert, with its value for one record.
+type inserted struct {
+	*insertion
+	value data.Value
+}
+
+// values appends the fields for which there is something to insert, in Kafka
+// Connect's order.
+func (t *insertField) values(r *data.Record, to []inserted) ([]inserted, error) {
 	if t.topic != nil {
 		v := data.Null
 		if r.Topic != "" {
 			v = data.OfString(r.Topic)
 		}
-		if err := put(t.topic, v); err != nil {
-			return err
-		}
+		to = append(to, inserted{t.topic, v})
 	}
 	if t.partition != nil && r.Partition != data.NoPartition {
-		if err := put(t.partition, data.OfInt32(r.Partition)); err != nil {
-			return err
-		}
+		to = append(to, inserted{t.partition, data.OfInt32(r.Partition)})
 	}
 	if t.offset != nil {
 		if !r.Sink {
-			return data.Errorf("Only SinkRecord supported for [%s], found: org.apache.kafka.connect.source.SourceRecord", insertPurpose)
+			return nil, data.Errorf("Only SinkRecord supported for [%s], found: org.apache.kafka.connect.source.SourceRecord", insertPurpose)
 		}
-		if err := put(t.offset, data.OfInt64(r.Offset)); err != nil {
-			return err
-		}
+		to = append(to, inserted{t.offset, data.OfInt64(r.Offset)})
 	}
 	if t.ts != nil && r.Timestamp != data.NoTimestamp {
-		if err := put(t.ts, data.OfDate(r.Timestamp)); err != nil {
-			return err
-		}
+		to = append(to, inserted{t.ts, data.OfDate(r.Timestamp)})
 	}
 	if t.fixed != nil {
-		return put(t.fixed, t.text)
+		to = append(to, inserted{t.fixed, t.text})
 	}
-	return nil
+	return to, nil
+}
+
+// slot returns where a field is inserted in a struct that had n of its own.
+func (t *insertField) slot(n int, f *insertion) int {
+	for _, g := range [...]*insertion{t.topic, t.partition, t.offset, t.ts, t.fixed} {
+		if g == f {
+			break
+		}
+		if g != nil {
+			n++
+		}
+	}
+	return n
 }
 
 func (t *insertField) schema(s *data.Schema) (*data.Schema, error) {

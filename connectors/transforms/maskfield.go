@@ -17,6 +17,7 @@ type maskField struct {
 	custom      bool
 	withDefault bool
 	cache       *data.SchemaCache[[]bool] // which slots are masked
+	arena       data.StructArena
 }
 
 func maskFieldSpec() spec {
@@ -70,7 +71,7 @@ func (t *maskField) Apply(r *data.Record) (bool, error) {
 		}
 		t.cache.Put(st.Schema(), which)
 	}
-	out, vals := data.AllocStruct(st.Schema())
+	out, vals := t.arena.New(st.Schema())
 	for i := range fields {
 		v := fieldValue(st, i, t.withDefault)
 		if which[i] {

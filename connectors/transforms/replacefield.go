@@ -15,6 +15,7 @@ type replaceField struct {
 	renames, origins map[string]string // by old name, by new name
 	withDefault      bool
 	cache            *data.SchemaCache[*replacement]
+	arena            data.StructArena
 }
 
 // replacement is what becomes of the structs of one schema.
@@ -117,7 +118,7 @@ func (t *replaceField) Apply(r *data.Record) (bool, error) {
 		}
 		t.cache.Put(st.Schema(), plan)
 	}
-	out, vals := data.AllocStruct(plan.schema)
+	out, vals := t.arena.New(plan.schema)
 	if plan.asIs {
 		for i, from := range plan.from {
 			v := st.At(from)

@@ -14,6 +14,7 @@ type setSchemaMetadata struct {
 	changeName, changeVersion bool
 	withDefault               bool
 	cache                     *data.SchemaCache[*data.Schema]
+	arena                     data.StructArena
 }
 
 func setSchemaMetadataSpec() spec {
@@ -56,7 +57,7 @@ func (t *setSchemaMetadata) Apply(r *data.Record) (bool, error) {
 		t.cache.Put(*schema, updated)
 	}
 	if st := value.Struct(); st != nil {
-		out, vals := data.AllocStruct(updated)
+		out, vals := t.arena.New(updated)
 		if err := copyStruct(vals, st, updated, t.withDefault); err != nil {
 			return false, err
 		}

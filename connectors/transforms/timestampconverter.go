@@ -50,6 +50,7 @@ type timestampConverter struct {
 	precision   string
 	withDefault bool
 	cache       *data.SchemaCache[*timestampPlan]
+	arena       data.StructArena
 }
 
 // timestampPlan is what becomes of the structs of one schema.
@@ -178,7 +179,7 @@ func (t *timestampConverter) convertStruct(st *data.StructValue, plan *timestamp
 	if len(st.Values()) != len(fields) {
 		return data.Null, data.Errorf("Struct schemas do not match.")
 	}
-	out, vals := data.AllocStruct(plan.schema)
+	out, vals := t.arena.New(plan.schema)
 	for i := range fields {
 		v := fieldValue(st, i, t.withDefault)
 		if i == plan.slot {

@@ -13,6 +13,7 @@ type valueToKey struct {
 	fields      []string
 	withDefault bool
 	cache       *data.SchemaCache[*keyPlan]
+	arena       data.StructArena
 }
 
 // keyPlan is the key's schema for the values of one schema.
@@ -62,7 +63,7 @@ func (t *valueToKey) Apply(r *data.Record) (bool, error) {
 		}
 		t.cache.Put(st.Schema(), plan)
 	}
-	key, vals := data.AllocStruct(plan.schema)
+	key, vals := t.arena.New(plan.schema)
 	for i, from := range plan.from {
 		v := fieldValue(st, from, t.withDefault)
 		if err := checkNull(&plan.schema.Fields()[i], v); err != nil {

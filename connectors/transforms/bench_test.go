@@ -1,0 +1,100 @@
+package transforms
+
+import (
+	"testing"
+
+	"github.com/troupeio/troupe/codec/configdef"
+	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// newTransform returns a configured transform by its simple class name.
+func newTransform(t testing.TB, class string, config map[string]string) connectors.Transformation {
+	t.Helper()
+	tr, _, known, err := instance(pkg+class, configdef.Nullable(config))
+	if !known || err != nil {
+		t.Fatalf("%s: known %v, %v", class, known, err)
+	}
+	return tr
+}
+
+// chain is the chain that the pipeline's benchmarks use.
+func chain(t testing.TB) []connectors.Transformation {
+	return []connectors.Transformation{
+		newTransform(t, "HoistField$Value", map[string]string{"field": "line"}),
+		newTransform(t, "InsertField$Value", map[string]string{"static.field": "origin", "static.value": "file"}),
+		newTransform(t, "ReplaceField$Value", map[string]string{"renames": "line:text"}),
+		newTransform(t, "RegexRouter", map[string]string{"regex": "(.*)-raw", "replacement": "$1"}),
+	}
+}
+
+func lineRecord() data.Record {
+	r := data.NewSourceRecord(nil, data.LongOffset("position", 1), "lines-raw", data.StringSchema, data.OfString("a line of text"))
+	return r
+}
+
+func apply(b testing.TB, chain []connectors.Transformation, r *data.Record) {
+	for _, t := range chain {
+		if _, err := t.Apply(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkChain(b *testing.B) {
+	c, in := chain(b), lineRecord()
+	b.ReportAllocs()
+	var r data.Record
+	for b.Loop() {
+		r = in
+		apply(b, c, &r)
+	}
+}
+
+func BenchmarkTransform(b *testing.B) {
+	wide := data.NewStructSchema().Field("a", data.Int32Schema).Field("b", data.OptionalStringSchema).Field("ts", data.Int64Schema).
+		Field("n", data.NewStructSchema().Field("x", data.Float64Schema).MustBuild()).MustBuild()
+	value := data.OfStruct(data.NewStruct(wide, []data.Value{data.OfInt32(1), data.OfString("b"), data.OfInt64(1483425001864),
+		data.OfStruct(data.NewStruct(wide.Field("n").Schema, []data.Value{data.OfFloat64(1)}))}))
+	for _, row := range []struct {
+		class  string
+		config map[string]string
+	}{
+		{"HoistField$Value", map[string]string{"field": "line"}},
+		{"InsertField$Value", map[string]string{"static.field": "s", "static.value": "v"}},
+		{"InsertField$Key", map[string]string{"topic.field": "t", "timestamp.field": "at"}},
+		{"ReplaceField$Value", map[string]string{"renames": "a:z", "exclude": "b"}},
+		{"RegexRouter", map[string]string{"regex": "(.*)-raw", "replacement": "$1"}},
+		{"Cast$Value", map[string]string{"spec": "a:int64,b:string"}},
+		{"TimestampConverter$Value", map[string]string{"field": "ts", "target.type": "string", "format": "yyyy-MM-dd HH:mm:ss.SSS"}},
+		{"Flatten$Value", map[string]string{}},
+		{"MaskField$Value", map[string]string{"fields": "b"}},
+		{"ExtractField$Value", map[string]string{"field": "a"}},
+		{"ValueToKey", map[string]string{"fields": "a,b"}},
+		{"TimestampRouter", map[string]string{}},
+	} {
+		b.Run(row.class, func(b *testing.B) {
+			t := newTransform(b, row.class, row.config)
+			in := lineRecord()
+			in.ValueSchema, in.Value, in.KeySchema, in.Key, in.Timestamp = wide, value, wide, value, 1483425001864
+			b.ReportAllocs()
+			var r data.Record
+			for b.Loop() {
+				r = in
+				if _, err := t.Apply(&r); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+// TestAllocations holds the chain to its chunks: two allocations for sixteen records, three times.
+func TestAllocations(t *testing.T) {
+	c, in := chain(t), lineRecord()
+	r := in
+	apply(t, c, &r)
+	if n := testing.AllocsPerRun(100, func() { r = in; apply(t, c, &r) }); n > 0.5 {
+		t.Errorf("the chain of four costs %v allocations a record, want less than half of one", n)
+	}
+}
