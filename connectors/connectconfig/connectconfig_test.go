@@ -138,7 +138,7 @@ func TestValidateCannotAnswer(t *testing.T) {
 				return // no answer is fixed; it must not panic
 			}
 			var e *connectors.Error
-			if !errors.As(err, &e) || !strings.HasPrefix(e.Error(), c.want) {
+			if !errors.As(err, &e) || e.JavaClass != BadRequestException || !strings.HasPrefix(e.Error(), c.want) {
 				t.Errorf("got %v", err)
 			}
 		})

@@ -86,8 +86,8 @@ func (i *infos) merge(other *infos) {
 }
 
 // Validate checks a connector configuration. The error says that there could be no
-// answer: no connector class, an unknown one (both *connectors.Error), or a
-// definition or value that Kafka Connect cannot get past.
+// answer: no connector class or an unknown one (*connectors.Error with the class
+// BadRequestException), or a definition or value that Kafka Connect cannot get past.
 func Validate(r Request) (configdef.Infos, error) {
 	plugins := catalog{r.Plugins}
 	connector, err := r.connector(plugins)
@@ -163,7 +163,7 @@ func (r *Request) connector(plugins catalog) (Plugin, error) {
 				p.Class, p.Class, p.Version, p.Version, p.Kind, p.Kind))
 		}
 	}
-	return Plugin{}, &connectors.Error{JavaClass: connectors.ConnectException, Class: connectors.Configuration,
+	return Plugin{}, &connectors.Error{JavaClass: BadRequestException, Class: connectors.Configuration,
 		Msg: "Failed to find any class that implements Connector and which name matches " + *class + ", available connectors are: " + strings.Join(available, ", ")}
 }
 
