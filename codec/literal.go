@@ -237,10 +237,10 @@ func alignAll(s *data.Schema, vs []data.Value) ([]data.Value, error) {
 
 func (p *literalParser) mapping() (typed, error) {
 	var ks, vs *data.Schema
-	var b data.MapBuilder
+	var out []data.MapEntry
 	for p.hasNext() {
 		if p.consume("}") {
-			return p.aligned(ks, vs, b.Build())
+			return p.aligned(ks, vs, data.MapOf(out))
 		}
 		if p.consume(",") {
 			return typed{}, errLiteral
@@ -256,7 +256,7 @@ func (p *literalParser) mapping() (typed, error) {
 		if err != nil {
 			return typed{}, err
 		}
-		b.Put(key.value, val.value)
+		out = append(out, data.MapEntry{Key: key.value, Value: val.value})
 		p.consume(",")
 		ks, vs = commonSchema(ks, key), commonSchema(vs, val)
 	}
@@ -267,7 +267,7 @@ func (p *literalParser) aligned(ks, vs *data.Schema, m *data.MapValue) (typed, e
 	if ks == nil {
 		return typed{schema: data.NewMapSchema(nil, nil).MustBuild(), value: data.OfMap(m)}, nil
 	}
-	var b data.MapBuilder
+	out := make([]data.MapEntry, 0, m.Len())
 	for _, e := range m.Entries() {
 		k, err := Convert(ks, nil, e.Key)
 		v := e.Value
@@ -277,9 +277,9 @@ func (p *literalParser) aligned(ks, vs *data.Schema, m *data.MapValue) (typed, e
 		if err != nil {
 			return typed{}, errLiteral
 		}
-		b.Put(k, v)
+		out = append(out, data.MapEntry{Key: k, Value: v})
 	}
-	return typed{schema: data.NewMapSchema(ks, vs).MustBuild(), value: data.OfMap(b.Build())}, nil
+	return typed{schema: data.NewMapSchema(ks, vs).MustBuild(), value: data.OfMap(data.MapOf(out))}, nil
 }
 
 // commonSchema returns the schema for values of prev and t: of numbers the wider

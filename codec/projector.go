@@ -51,7 +51,7 @@ func Project(source *data.Schema, v data.Value, target *data.Schema) (data.Value
 		if v.Kind() != data.KindMap {
 			return data.Null, wrongClass(v, "java.util.Map")
 		}
-		var b data.MapBuilder
+		out := make([]data.MapEntry, 0, v.Map().Len())
 		for _, e := range v.Map().Entries() {
 			key, err := Project(source.KeySchema(), e.Key, target.KeySchema())
 			if err != nil {
@@ -61,9 +61,9 @@ func Project(source *data.Schema, v data.Value, target *data.Schema) (data.Value
 			if err != nil {
 				return data.Null, err
 			}
-			b.Put(key, val)
+			out = append(out, data.MapEntry{Key: key, Value: val})
 		}
-		return data.OfMap(b.Build()), nil
+		return data.OfMap(data.MapOf(out)), nil
 	}
 	return widen(source.Type(), v, target.Type()), nil
 }

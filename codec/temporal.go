@@ -29,6 +29,9 @@ func formatDate(ms int64) string {
 // parseTemporal reads a date, a time or a timestamp by its length, as leniently
 // as SimpleDateFormat.
 func parseTemporal(token string) (*data.Schema, data.Value, bool) {
+	if len(token) < 10 || len(token) > 100 { // 24 characters and their escapes at most
+		return nil, data.Null, false
+	}
 	token = strings.ReplaceAll(token, `\:`, ":")
 	var schema *data.Schema
 	var pattern string

@@ -44,37 +44,36 @@ func TestHugeExponents(t *testing.T) {
 	}
 }
 
-// TestLiteralsRoundTrip: numbers, booleans and strings in arrays and maps come
-// back with the same text, be it as what they were or as a string.
+// TestLiteralsRoundTrip: arrays and maps of one type of element come back with
+// the same text. (Of mixed elements Kafka's parser makes what it can.)
 func TestLiteralsRoundTrip(t *testing.T) {
-	var value func(t *rapid.T, depth int) data.Value
-	value = func(t *rapid.T, depth int) data.Value {
-		switch rapid.IntRange(0, 4).Draw(t, "kind") {
-		case 0:
+	var value func(t *rapid.T, kind, depth int) data.Value
+	value = func(t *rapid.T, kind, depth int) data.Value {
+		switch {
+		case kind == 0:
 			return data.OfInt64(rapid.Int64().Draw(t, "n"))
-		case 1:
+		case kind == 1:
 			return data.OfBool(rapid.Bool().Draw(t, "b"))
-		case 2:
-			if depth > 0 {
-				out := []data.Value{}
-				for range rapid.IntRange(0, 3).Draw(t, "len") {
-					out = append(out, value(t, depth-1))
-				}
-				return data.OfArray(out)
-			}
-		case 3:
-			if depth > 0 {
-				var b data.MapBuilder
-				for range rapid.IntRange(0, 3).Draw(t, "len") {
-					b.PutString(rapid.StringMatching("[a-z]{1,5}").Draw(t, "key"), value(t, depth-1))
-				}
-				return data.OfMap(b.Build())
-			}
+		case kind == 2 || depth == 0:
+			return data.OfString(rapid.StringMatching(`[a-z,:{}\[\]]{1,8}`).Draw(t, "s"))
 		}
-		return data.OfString(rapid.StringMatching(`[a-z,:{}\[\]]{1,8}`).Draw(t, "s"))
+		inner := rapid.IntRange(0, 4).Draw(t, "kind")
+		n := rapid.IntRange(0, 3).Draw(t, "len")
+		if kind == 3 {
+			out := []data.Value{}
+			for range n {
+				out = append(out, value(t, inner, depth-1))
+			}
+			return data.OfArray(out)
+		}
+		var b data.MapBuilder
+		for range n {
+			b.PutString(rapid.StringMatching("[a-z]{1,5}").Draw(t, "key"), value(t, inner, depth-1))
+		}
+		return data.OfMap(b.Build())
 	}
 	rapid.Check(t, func(t *rapid.T) {
-		v := data.OfArray([]data.Value{value(t, 3)})
+		v := value(t, rapid.IntRange(3, 4).Draw(t, "kind"), 4)
 		c := SimpleHeaderConverter{}
 		text, err := c.FromConnectHeader("t", "h", nil, v)
 		if err != nil {
@@ -84,7 +83,9 @@ func TestLiteralsRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		// Of mixed elements not all are read: [1,true,2] is a string, as in Kafka.
+		if got.Kind() != v.Kind() {
+			t.Fatalf("%s became %s", text, s)
+		}
 		again, err := c.FromConnectHeader("t", "h", s, got)
 		if err != nil || string(again) != string(text) {
 			t.Fatalf("%s became %s, %v", text, again, err)

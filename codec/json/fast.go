@@ -345,7 +345,7 @@ func (r *reader) take(base int) data.Value {
 	copy(entries, r.pairs[base:])
 	clear(r.pairs[base:])
 	r.pairs = r.pairs[:base]
-	return data.OfMap(data.NewMap(entries))
+	return data.OfMap(data.MapOf(entries))
 }
 
 func (r *reader) logicalValue(d *decoder, c byte) (v data.Value, ok bool) {

@@ -87,8 +87,7 @@ func (c *Converter) convert(s *data.Schema, n *node) (data.Value, error) {
 }
 
 func (c *Converter) convertMap(s *data.Schema, n *node) (data.Value, error) {
-	var b data.MapBuilder
-	b.Grow(len(n.kids))
+	out := make([]data.MapEntry, 0, len(n.kids))
 	if s.KeySchema().Type() == data.String {
 		if n.typ != objectNode {
 			return data.Null, data.Errorf("Maps with string fields should be encoded as JSON objects, but found %s", n.typ)
@@ -98,9 +97,9 @@ func (c *Converter) convertMap(s *data.Schema, n *node) (data.Value, error) {
 			if err != nil {
 				return data.Null, err
 			}
-			b.PutString(n.names[i], v)
+			out = append(out, data.MapEntry{Key: data.OfString(n.names[i]), Value: v})
 		}
-		return data.OfMap(b.Build()), nil
+		return data.OfMap(data.MapOf(out)), nil
 	}
 	if n.typ != arrayNode {
 		return data.Null, data.Errorf("Maps with non-string fields should be encoded as JSON array of tuples, but found %s", n.typ)
@@ -120,9 +119,9 @@ func (c *Converter) convertMap(s *data.Schema, n *node) (data.Value, error) {
 		if err != nil {
 			return data.Null, err
 		}
-		b.Put(key, v)
+		out = append(out, data.MapEntry{Key: key, Value: v})
 	}
-	return data.OfMap(b.Build()), nil
+	return data.OfMap(data.MapOf(out)), nil
 }
 
 func (c *Converter) convertStruct(s *data.Schema, n *node) (data.Value, error) {
