@@ -110,6 +110,23 @@ func (e *env) inputTopic(ctx context.Context, f form, lines, length int) (string
 	return topic, nil
 }
 
+// warmUp lets a new broker's JVM compile what the rows use, or the first rows
+// would measure that.
+func (e *env) warmUp(ctx context.Context) error {
+	if e.brokerPID == 0 || e.quick {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.timeout)
+	defer cancel()
+	const lines, length = 1_000_000, lineLength - 1 // a topic of its own
+	topic, err := e.inputTopic(ctx, plain, lines, length)
+	if err != nil {
+		return err
+	}
+	defer e.deleteTopic(topic)
+	return plain.checkTopic(ctx, e.addr, topic, lines, length)
+}
+
 // deleteTopic frees the disk; what cannot be deleted only costs space.
 func (e *env) deleteTopic(topic string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)

@@ -254,7 +254,7 @@ func busyNote(most float64) string {
 	if most <= quietPercent {
 		return ""
 	}
-	return ": **the machine was not quiet; compare the ratios, not the figures**"
+	return ": **the machine was not quiet, which no arm felt alike; measure again**"
 }
 
 // commandLine is how to run this again; go run's path of the program is no one's.

@@ -18,6 +18,9 @@ type row struct {
 	bare       bool // the bare client can do it too
 	metrics    []metric
 	run        func(ctx context.Context, e *env, arm string) (metrics, error)
+
+	once    bool          // one run an arm is enough: it repeats inside
+	timeout time.Duration // at least; 0 leaves the flag's
 }
 
 // metric is one figure of a row, with what design asks of it.
@@ -44,33 +47,43 @@ const (
 
 // rows are the work, in the order of the report. The targets are the design's.
 var rows = []row{
-	{"start", "start to REST ready, topics exist; idle", false, []metric{
+	{key: "start", title: "start to REST ready, topics exist; idle", metrics: []metric{
 		{"ready", "ready after", "s", false, []target{{atMost, 0.5}}},
 		{"idle", "resident, idle", "MB", false, []target{{atMost, 40}}},
-	}, runStart},
-	{"connectors", "200 one-task connectors, created by 8 clients", false, []metric{
+	}, run: runStart},
+	{key: "connectors", title: "200 one-task connectors, created by 8 clients", metrics: []metric{
 		{"running", "all running after", "s", false, []target{{atMost, 3}}},
 		{"resident", "resident", "MB", false, []target{{atMost, 120}}},
 		{"threads", "threads", "", false, []target{{betterConnect, 0}}},
 		{"goroutines", "goroutines", "", false, nil},
 		{"idlecpu", "idle CPU over 5 s", "% of a core", false, []target{{betterConnect, 0}}},
-	}, runConnectors},
-	{"source-string", "file → topic, 95-byte lines, StringConverter", true,
-		throughput(target{timesConnect, 5}, target{timesBare, 0.7}), source(lineLength, 1, nil, plain)},
-	{"source-smt", "file → topic, 4 SMTs, JsonConverter with schemas", false,
-		withCPU(throughput(target{timesConnect, 5}), target{atMost, 2}), source(lineLength, 1, fourTransforms, hoisted)},
-	{"sink-string", "topic → file, StringConverter", true,
-		throughput(target{timesConnect, 2.5}, target{timesBare, 0.5}), sink(1, nil, plain, plain)},
-	{"sink-json", "topic → file, JsonConverter with schemas", false,
-		throughput(), sink(1, jsonConverter, hoisted, printed)},
-	{"source-1k", "file → topic, 1 KB lines as JSON with schemas", false,
-		throughput(), source(1000, 8, fourTransforms, hoisted)},
-	{"sinks-8", "topic → 8 files at once, StringConverter", false,
-		throughput(), sink(8, nil, plain, plain)},
-	{"latency", "one line at 10 a second, file to topic", false, []metric{
+	}, run: runConnectors},
+	{key: "source-string", title: "file → topic, 95-byte lines, StringConverter", bare: true,
+		metrics: throughput(target{timesConnect, 5}, target{timesBare, 0.7}), run: source(lineLength, 1, nil, plain)},
+	{key: "source-smt", title: "file → topic, 4 SMTs, JsonConverter with schemas",
+		metrics: withCPU(throughput(target{timesConnect, 5}), target{atMost, 2}), run: source(lineLength, 1, fourTransforms, hoisted)},
+	{key: "sink-string", title: "topic → file, StringConverter", bare: true,
+		metrics: throughput(target{timesConnect, 2.5}, target{timesBare, 0.5}), run: sink(1, nil, plain, plain)},
+	{key: "sink-json", title: "topic → file, JsonConverter with schemas",
+		metrics: throughput(), run: sink(1, jsonConverter, hoisted, printed)},
+	{key: "source-1k", title: "file → topic, 1 KB lines as JSON with schemas",
+		metrics: throughput(), run: source(1000, 8, fourTransforms, hoisted)},
+	{key: "sinks-8", title: "topic → 8 files at once, StringConverter",
+		metrics: throughput(), run: sink(8, nil, plain, plain)},
+	{key: "latency", title: "one line at 10 a second, file to topic", metrics: []metric{
 		{"p50", "median latency", "ms", false, []target{{betterConnect, 0}}},
 		{"p99", "p99 latency", "ms", false, []target{{betterConnect, 0}}},
-	}, runLatency},
+	}, run: runLatency},
+	{key: "failover", title: "failover after kill -9, defaults", metrics: failoverMetrics,
+		run: failover(nil), once: true, timeout: failoverTimeout},
+	{key: "failover-tuned", title: "the same, scheduled.rebalance.max.delay.ms=0", metrics: failoverMetrics,
+		run: failover(noDelay), once: true, timeout: failoverTimeout},
+}
+
+// failoverMetrics are the same whatever Kafka Connect is tuned to.
+var failoverMetrics = []metric{
+	{"median", "median of the kills", "s", false, []target{{atMost, 2.5}}},
+	{"worst", "worst of the kills", "s", false, []target{{atMost, 3.5}}},
 }
 
 func throughput(rate ...target) []metric {
@@ -267,7 +280,7 @@ func createAll(ctx context.Context, w *worker, n int, config func(i int) (string
 // runStart measures a second start of one group: its topics exist.
 func runStart(ctx context.Context, e *env, arm string) (metrics, error) {
 	group := e.name("group")
-	first, err := e.startWorker(ctx, arm, group)
+	first, err := e.startWorker(ctx, arm, group, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -282,7 +295,7 @@ func runStart(ctx context.Context, e *env, arm string) (metrics, error) {
 	}
 
 	begin := time.Now()
-	w, err := e.startWorker(ctx, arm, group)
+	w, err := e.startWorker(ctx, arm, group, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"os"
@@ -36,8 +37,8 @@ type worker struct {
 
 // startWorker starts a worker of the arm. Both arms get the same worker
 // properties; Kafka Connect gets its plugin.path in addition. It does not wait
-// for readiness.
-func (e *env) startWorker(ctx context.Context, arm, group string) (*worker, error) {
+// for readiness. More properties, over those that all rows use, are in more.
+func (e *env) startWorker(ctx context.Context, arm, group string, more map[string]string) (*worker, error) {
 	dir, err := os.MkdirTemp(e.dir, arm+"-")
 	if err != nil {
 		return nil, fmt.Errorf("making the worker's directory: %w", err)
@@ -47,6 +48,7 @@ func (e *env) startWorker(ctx context.Context, arm, group string) (*worker, erro
 		return nil, err
 	}
 	props := kafkatest.ConnectWorkerProperties(e.addr, group, dir, ports[0], false)
+	maps.Copy(props, more)
 	w := &worker{url: "http://127.0.0.1:" + strconv.Itoa(ports[0])}
 	if arm == armConnect {
 		c, err := kafkatest.RunConnect(ctx, e.addr, kafkatest.ConnectOptions{Worker: props, Dir: dir})
@@ -71,7 +73,7 @@ func (e *env) startWorker(ctx context.Context, arm, group string) (*worker, erro
 
 // readyWorker starts a worker in a new group and waits until it is ready.
 func (e *env) readyWorker(ctx context.Context, arm string) (*worker, error) {
-	w, err := e.startWorker(ctx, arm, e.name("group"))
+	w, err := e.startWorker(ctx, arm, e.name("group"), nil)
 	if err != nil {
 		return nil, err
 	}
