@@ -9,6 +9,27 @@ func MapOf(entries []MapEntry) *MapValue {
 		return NewMap(entries)
 	}
 	m := &MapValue{entries: entries[:0], index: make(map[string]int, len(entries))}
+	for i := range entries {
+		if entries[i].Key.kind != KindString {
+			return mapOfAny(m, entries)
+		}
+	}
+	return mapOfStrings(m, entries)
+}
+
+func mapOfStrings(m *MapValue, entries []MapEntry) *MapValue {
+	for _, e := range entries {
+		if i, dup := m.index[e.Key.Str()]; dup {
+			m.entries[i].Value = e.Value
+			continue
+		}
+		m.index[e.Key.Str()] = len(m.entries)
+		m.entries = append(m.entries, e)
+	}
+	return m
+}
+
+func mapOfAny(m *MapValue, entries []MapEntry) *MapValue {
 	last := make(map[uint64]int, len(entries)) // by hash: the last entry of it, plus one
 	before := make([]int, 0, len(entries))     // of an entry: the one before it with its hash
 next:
