@@ -104,7 +104,11 @@ func (f *SimpleDateFormat) Append(b []byte, ms int64) []byte {
 		case 0:
 			b = append(b, it.text...)
 		case 'G':
-			b = append(b, eraName(d.year > 0, n >= 4)...)
+			if d.year > 0 {
+				b = append(b, eras[1]...)
+			} else {
+				b = append(b, eras[0]...)
+			}
 		case 'y', 'Y':
 			year := d.yearOfEra()
 			if it.letter == 'Y' {
@@ -170,12 +174,12 @@ func (d date) number(letter byte, hour, rest int) int64 {
 	case 'D':
 		return d.epochDay - d.firstOfYear() + 1
 	case 'F':
-		return int64((d.day-1)/7 + 1)
+		return (d.epochDay-d.firstOfMonth())/7 + 1
 	case 'w':
 		week, _ := d.week()
 		return week
 	case 'W':
-		return weekIn(d.epochDay-int64(d.day)+1, d.epochDay)
+		return weekIn(d.firstOfMonth(), d.epochDay)
 	}
 	return int64((d.weekday()+5)%7 + 1) // u: Monday is 1
 }
@@ -199,17 +203,5 @@ var (
 	longDays  = []string{"", "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}
 	shortDays = []string{"", "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"}
 	ampm      = []string{"AM", "PM"}
-	longEras  = []string{"Before Christ", "Anno Domini"}
-	shortEras = []string{"BC", "AD"}
+	eras      = []string{"BC", "AD"}
 )
-
-func eraName(ad, long bool) string {
-	names, i := shortEras, 0
-	if long {
-		names = longEras
-	}
-	if ad {
-		i = 1
-	}
-	return names[i]
-}

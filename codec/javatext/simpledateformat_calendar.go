@@ -77,6 +77,9 @@ func (d date) weekday() int { return int(floorMod(d.epochDay+4, 7)) + 1 }
 // firstOfYear returns the first day of the date's year.
 func (d date) firstOfYear() int64 { return dayOf(d.year, 0, d.year <= cutoverYear) }
 
+// firstOfMonth returns the first day of the date's month.
+func (d date) firstOfMonth() int64 { return dayOf(d.year, d.month, d.epochDay < cutoverDay+17) }
+
 // week returns the week of the year and the year that the week belongs to. Weeks
 // begin on Sundays, and the first one is that of 1 January.
 func (d date) week() (week, year int64) {
@@ -150,12 +153,14 @@ func (c *calendar) millis() int64 {
 		hours = c.value[fHour] + 12*c.value[fAmPm]
 	}
 	ms := ((hours*60+c.value[fMinute])*60+c.value[fSecond])*1000 + c.value[fMillisecond]
-	return c.days()*msPerDay + ms - c.value[fZone]
+	return c.days(floorDiv(ms, msPerDay))*msPerDay + floorMod(ms, msPerDay) - c.value[fZone]
 }
 
-func (c *calendar) days() int64 {
+// days returns the day, with the whole days that the time of day holds. Which of
+// the two calendars counts is decided by the result.
+func (c *calendar) days(more int64) int64 {
 	if c.stamp[fWeekYear] > c.stamp[fYear] {
-		return c.weekDate()
+		return c.weekDate() + more
 	}
 	year := int64(1970)
 	if c.stamp[fYear] > 0 {
@@ -167,14 +172,14 @@ func (c *calendar) days() int64 {
 	by := c.choose()
 	switch {
 	case year < cutoverYear:
-		return c.resolve(by, year, true)
+		return c.resolve(by, year, true) + more
 	case year == cutoverYear && (by == fDayOfYear || by == fWeekOfYear):
-		return c.resolve(by, year, true)
+		return c.resolve(by, year, true) + more
 	}
-	if g := c.resolve(by, year, false); g >= cutoverDay {
+	if g := c.resolve(by, year, false) + more; g >= cutoverDay {
 		return g
 	}
-	return c.resolve(by, year, true)
+	return c.resolve(by, year, true) + more
 }
 
 // choose finds which fields say the day, by the rules of the documentation of
@@ -272,7 +277,7 @@ func (c *calendar) weekDate() int64 {
 			weekday += 7
 			week--
 		}
-		weekday = (weekday+5)%7 + 1
+		weekday = weekday%7 + 1 // counted from Monday so far
 	}
 	year := c.value[fWeekYear]
 	return firstWeek(dayOf(year, 0, year <= cutoverYear)) + 7*(week-1) + weekday - 1

@@ -55,7 +55,7 @@ type dateParser struct {
 	ambiguous bool  // the year can be the first or the last of that century
 }
 
-var numberFields = map[byte]calField{
+var numberFields = ['z' + 1]calField{
 	'd': fDayOfMonth, 'H': fHourOfDay, 'm': fMinute, 's': fSecond, 'S': fMillisecond, 'D': fDayOfYear, 'F': fDayOfWeekInMonth,
 	'w': fWeekOfYear, 'W': fWeekOfMonth, 'K': fHour, 'k': fHourOfDay, 'h': fHour,
 }
@@ -72,7 +72,7 @@ func (p *dateParser) item(it dateItem, width int) bool {
 	}
 	switch it.letter {
 	case 'G':
-		return p.name(start, fEra, shortEras, longEras)
+		return p.name(start, fEra, eras)
 	case 'E':
 		return p.name(start, fDayOfWeek, longDays, shortDays)
 	case 'a':
