@@ -10,6 +10,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -53,6 +54,7 @@ type node struct {
 	rest     *restapi.Server
 	logs     *store.Logs // nil in standalone mode
 	tracing  *telemetry.Tracing
+	metrics  atomic.Pointer[http.Handler]
 	failed   chan error
 	closers  []func()
 }
@@ -91,6 +93,7 @@ func loadWorkerFile(path string) (map[string]string, error) {
 
 // startNode brings a worker up. What was started is stopped again when it fails.
 func startNode(ctx context.Context, mode workerconfig.Mode, props map[string]string, logs *telemetry.Logs) (_ *node, err error) {
+	begun := time.Now()
 	log := logs.Logger(telemetry.LogStartup)
 	settings, resolver, err := loadSettings(mode, props, log)
 	if err != nil {
@@ -121,7 +124,8 @@ func startNode(ctx context.Context, mode workerconfig.Mode, props map[string]str
 	v := settings.Values
 	policy := task.Policy{Never: v.String("task.restart.policy") == "never", MaxCrashes: v.Int("task.restart.max"),
 		Window: time.Duration(v.Long("task.restart.window.ms")) * time.Millisecond, Initial: time.Second, MaxDelay: 5 * time.Minute}
-	cfg := worker.Config{Group: settings.Props["group.id"], Props: settings.Props, Registry: reg, Resolver: resolver, Listener: n.herder,
+	states := telemetry.NewStates(n.herder)
+	cfg := worker.Config{Group: settings.Props["group.id"], Props: settings.Props, Registry: reg, Resolver: resolver, Listener: states,
 		Offsets: func(name string) task.OffsetStore {
 			return offsets{store.ConnectorOffsets{Store: n.herder.Options.Offsets, Connector: name}}
 		},
@@ -144,6 +148,21 @@ func startNode(ctx context.Context, mode workerconfig.Mode, props map[string]str
 	}
 	n.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return logs.Logger("troupe.actors") }))
 	n.pid = n.system.Root.Spawn(n.worker.ActorProps())
+	deadLetters, stopCounting := telemetry.CountDeadLetters(n.system)
+	n.closers = append(n.closers, stopCounting)
+	clientID := settings.Props["client.id"]
+	if clientID == "" {
+		clientID = "connect-" + n.workerID
+	}
+	mc := telemetry.Config{Work: n.worker, Totals: &n.worker.Totals, States: states, DeadLetters: deadLetters, ClientID: clientID,
+		Version: version, Commit: commit, Start: begun, Log: log}
+	if !standalone {
+		mc.Rebalance = func() telemetry.Rebalance {
+			return telemetry.Rebalance{Protocol: "SESSIONED", Leader: "http://" + n.workerID + "/", Epoch: 1, Completed: 1, Last: begun}
+		}
+	}
+	handler := telemetry.NewMetrics(mc).Handler()
+	n.metrics.Store(&handler)
 	n.herder.Start(n.system, n.pid)
 	log.Info("Kafka Connect started", "worker", n.workerID, "version", version)
 	return n, nil
@@ -294,7 +313,13 @@ func (n *node) startREST(ctx context.Context, logs *telemetry.Logs) error {
 		}
 	}
 	if v.Bool("rest.metrics.enable") {
-		o.Metrics = n.metricsHandler()
+		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { // made once the worker has its name
+			if h := n.metrics.Load(); h != nil {
+				(*h).ServeHTTP(w, r)
+				return
+			}
+			http.Error(w, "the worker is starting", http.StatusServiceUnavailable)
+		})
 	}
 	if n.rest, err = restapi.Start(ctx, o); err != nil {
 		return err
@@ -414,8 +439,6 @@ func (n *node) wait(ctx context.Context) error {
 	}
 }
 
-// metricsHandler serves /metrics.
-func (n *node) metricsHandler() http.Handler { return nil }
 
 // offsets lets a task store what its ledger gives it.
 type offsets struct{ store.ConnectorOffsets }
