@@ -439,7 +439,6 @@ func (n *node) wait(ctx context.Context) error {
 	}
 }
 
-
 // offsets lets a task store what its ledger gives it.
 type offsets struct{ store.ConnectorOffsets }
 

@@ -44,7 +44,7 @@ func (g *Groups) Offsets(ctx context.Context, name string, config map[string]str
 	err := g.with(name, config, func(adm *kadm.Client, group string) error {
 		offs, err := store.ListGroupOffsets(ctx, adm, group)
 		for _, o := range offs {
-			out[o.TopicPartition] = o.Offset
+			out[o.Partition] = o.Offset
 		}
 		return err
 	})
