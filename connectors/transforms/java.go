@@ -147,52 +147,6 @@ func parseFloat(s string, bits int) (float64, bool) {
 	return f, true
 }
 
-// parseDecimal is new BigDecimal(String).
-func parseDecimal(s string) (*data.Decimal, bool) {
-	mantissa, exponent := s, ""
-	if i := strings.IndexAny(s, "eE"); i >= 0 {
-		mantissa, exponent = s[:i], s[i+1:]
-		if exponent == "" {
-			return nil, false
-		}
-	}
-	digits := make([]byte, 0, len(mantissa))
-	scale, dot, any := int64(0), false, false
-	for i, r := range mantissa {
-		switch {
-		case i == 0 && (r == '-' || r == '+'):
-			digits = append(digits, byte(r))
-		case r == '.' && !dot:
-			dot = true
-		default:
-			d := javatext.Digit(r)
-			if d < 0 {
-				return nil, false
-			}
-			any = true
-			digits = append(digits, byte('0'+d))
-			if dot {
-				scale++
-			}
-		}
-	}
-	if !any {
-		return nil, false
-	}
-	if exponent != "" {
-		e, ok := parseInt(exponent, 32)
-		if !ok {
-			return nil, false
-		}
-		scale -= e
-	}
-	if scale > math.MaxInt32 || scale < math.MinInt32 {
-		return nil, false
-	}
-	u, ok := new(big.Int).SetString(string(digits), 10)
-	return &data.Decimal{Unscaled: u, Scale: int32(scale)}, ok
-}
-
 // decimalToInt64 is BigDecimal.longValue: the low 64 bits of the integer part.
 func decimalToInt64(d *data.Decimal) int64 {
 	n := d.Unscaled

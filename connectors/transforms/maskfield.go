@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"github.com/troupeio/troupe/codec"
 	"github.com/troupeio/troupe/codec/configdef"
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/connectors"
@@ -121,13 +122,13 @@ func replaceValue(v data.Value, text string) (data.Value, error) {
 	case data.KindString:
 		return data.OfString(text), nil
 	case data.KindDecimal:
-		d, ok := parseDecimal(text)
+		d, ok := codec.ParseDecimal(text)
 		if !ok {
 			return v, data.Errorf("Unable to convert %s (class java.lang.String) to number", text)
 		}
 		return data.OfDecimal(d), nil
 	case data.KindInt8, data.KindInt16, data.KindInt32, data.KindInt64, data.KindFloat32, data.KindFloat64:
-		d, ok := parseDecimal(text)
+		d, ok := codec.ParseDecimal(text)
 		if !ok {
 			return v, data.Errorf("Unable to convert %s (class java.lang.String) to a number", text)
 		}

@@ -29,7 +29,7 @@ type spec struct {
 func specs() []spec {
 	return []spec{
 		castSpec(), dropHeadersSpec(), extractFieldSpec(), filterSpec(), flattenSpec(), headerFromSpec(), hoistFieldSpec(),
-		insertFieldSpec(), maskFieldSpec(), regexRouterSpec(), replaceFieldSpec(), setSchemaMetadataSpec(),
+		insertFieldSpec(), insertHeaderSpec(), maskFieldSpec(), regexRouterSpec(), replaceFieldSpec(), setSchemaMetadataSpec(),
 		timestampConverterSpec(), timestampRouterSpec(), valueToKeySpec(),
 		hasHeaderKeySpec(), recordIsTombstoneSpec(), topicNameMatchesSpec(),
 	}
