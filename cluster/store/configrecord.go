@@ -84,7 +84,7 @@ func object(value []byte) (*data.MapValue, error) {
 func textMember(m *data.MapValue, key string) (string, error) {
 	v, _ := m.Get(key)
 	if v.Kind() != data.KindString {
-		return "", fmt.Errorf("%q should be a string and is %s", key, v)
+		return "", fmt.Errorf("%q should be a string and is %s", key, v.Kind().JavaClass())
 	}
 	return v.Str(), nil
 }
@@ -92,7 +92,7 @@ func textMember(m *data.MapValue, key string) (string, error) {
 func intMember(m *data.MapValue, key string) (int64, error) {
 	v, _ := m.Get(key)
 	if v.Kind() != data.KindInt64 {
-		return 0, fmt.Errorf("%q should be an integer and is %s", key, v)
+		return 0, fmt.Errorf("%q should be an integer and is %s", key, v.Kind().JavaClass())
 	}
 	return v.Int(), nil
 }

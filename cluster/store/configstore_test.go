@@ -265,6 +265,40 @@ func TestOutage(t *testing.T) {
 	}
 }
 
+// TestLeaderMoves takes the leadership of the config topic round the brokers.
+func TestLeaderMoves(t *testing.T) {
+	c := broker(t, kfake.NumBrokers(3))
+	s := startStores(t, c)
+	other := startStores(t, c)
+	for node := range int32(3) {
+		must(t, c.MoveTopicPartition("connect-configs", 0, node))
+		name := fmt.Sprint("c", node)
+		must(t, s.configs.PutConnector(deadline(t), name, nil, nil))
+		must(t, other.configs.Refresh(deadline(t)))
+		if !other.configs.Snapshot().Contains(name) {
+			t.Errorf("%s is not seen", name)
+		}
+	}
+	select {
+	case err := <-s.failed:
+		t.Errorf("a move is no failure: %v", err)
+	default:
+	}
+}
+
+// TestOnlyOneStore has a worker of one topic, as a connector's own offset topic is.
+func TestOnlyOneStore(t *testing.T) {
+	c := broker(t)
+	logs := NewLogs(Options{Client: clientOf(c), ReadUncommitted: true})
+	s := NewOffsetStore(logs, OffsetTopic("own", -1, -1, nil))
+	defer logs.Stop()
+	must(t, logs.Start(deadline(t)))
+	must(t, s.Put(deadline(t), "c", po(m(), m())))
+	if got, err := s.All(deadline(t), "c"); err != nil || len(got) != 1 {
+		t.Errorf("got %v, %v", got, err)
+	}
+}
+
 func TestDeletedTopicIsTold(t *testing.T) {
 	c := broker(t)
 	s := startStores(t, c)

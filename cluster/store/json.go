@@ -148,7 +148,7 @@ func parseJSONMap(b []byte) (*data.MapValue, error) {
 		return nil, err
 	}
 	if v.Kind() != data.KindMap {
-		return nil, fmt.Errorf("want a JSON object, got %.40q", b)
+		return nil, fmt.Errorf("want a JSON object, got a %s", v.Kind().JavaClass()) // values may be secret
 	}
 	return v.Map(), nil
 }

@@ -13,7 +13,9 @@ import (
 )
 
 // NewClient makes a Kafka client with the caller's options and then the given
-// ones, which win.
+// ones, which win. The caller's must have neither a group nor a transactional id,
+// and should not have kgo.AllowAutoTopicCreation: a deleted topic would come back
+// with the broker's settings.
 type NewClient func(extra ...kgo.Opt) (*kgo.Client, error)
 
 // Options are what [NewLogs] is made with.

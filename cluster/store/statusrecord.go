@@ -177,7 +177,7 @@ func parseTopicUse(value []byte) (t TopicUse, err error) {
 	}
 	inner, _ := m.Get("topic")
 	if inner.Kind() != data.KindMap {
-		return t, fmt.Errorf(`"topic" should be an object and is %s`, inner)
+		return t, fmt.Errorf(`"topic" should be an object and is %s`, inner.Kind().JavaClass())
 	}
 	m = inner.Map()
 	if t.Topic, err = textMember(m, "name"); err != nil {
