@@ -74,7 +74,7 @@ var rows = []row{
 		{"p50", "median latency", "ms", false, []target{{betterConnect, 0}}},
 		{"p99", "p99 latency", "ms", false, []target{{betterConnect, 0}}},
 	}, run: runLatency},
-	{key: "failover", title: "failover after kill -9, defaults", metrics: failoverMetrics,
+	{key: "failover", title: "failover after kill -9 of a worker (Kafka Connect: one that does not lead), defaults", metrics: failoverMetrics,
 		run: failover(nil), once: true, timeout: failoverTimeout},
 	{key: "failover-tuned", title: "the same, scheduled.rebalance.max.delay.ms=0", metrics: failoverMetrics,
 		run: failover(noDelay), once: true, timeout: failoverTimeout},
