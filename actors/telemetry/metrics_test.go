@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"flag"
 	"io"
+	"log/slog"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -358,7 +359,7 @@ func TestHandler(t *testing.T) {
 }
 
 func TestCountDeadLetters(t *testing.T) {
-	sys := actor.NewActorSystem()
+	sys := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
 	defer sys.Shutdown()
 	count, stop := CountDeadLetters(sys)
 	sys.Root.Send(actor.NewPID(sys.Address(), "nobody"), "lost")

@@ -24,6 +24,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/troupeio/troupe/actors/pipeline"
+	"github.com/troupeio/troupe/actors/task"
 	"github.com/troupeio/troupe/connectors"
 )
 
@@ -88,22 +89,26 @@ func FromEnv(ctx context.Context, getenv func(string) string, version, node stri
 	return NewTracing(sdktrace.NewTracerProvider(sdktrace.WithBatcher(exp), sdktrace.WithSampler(sampler), sdktrace.WithResource(res))), nil
 }
 
-// samplerFromEnv reads OTEL_TRACES_SAMPLER. The default is a thousandth of the
-// batches, decided once at the head: a trace of every batch of a fast pipeline is
-// of no use to anybody.
+// defaultRatio is the share of batches that are traced when nothing else is said: a
+// trace of every batch of a fast pipeline is of no use to anybody.
+const defaultRatio = 0.001
+
+// samplerFromEnv reads OTEL_TRACES_SAMPLER. The default is [defaultRatio] of the
+// batches, decided once at the head, and every batch with a record whose trace is
+// sampled.
 func samplerFromEnv(getenv func(string) string) (sdktrace.Sampler, error) {
-	name, arg := strings.TrimSpace(getenv("OTEL_TRACES_SAMPLER")), strings.TrimSpace(getenv("OTEL_TRACES_SAMPLER_ARG"))
+	name := strings.TrimSpace(getenv("OTEL_TRACES_SAMPLER"))
 	ratio := 1.0
-	if arg != "" {
+	if arg := strings.TrimSpace(getenv("OTEL_TRACES_SAMPLER_ARG")); arg != "" && strings.HasSuffix(name, "traceidratio") {
 		f, err := strconv.ParseFloat(arg, 64)
-		if err != nil || f < 0 || f > 1 {
+		if err != nil || !(f >= 0 && f <= 1) {
 			return nil, fmt.Errorf("setting up traces: OTEL_TRACES_SAMPLER_ARG is %q, want a number from 0 to 1", arg)
 		}
 		ratio = f
 	}
 	switch name {
 	case "":
-		return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(0.001)), nil
+		return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(defaultRatio)), nil
 	case "always_on":
 		return sdktrace.AlwaysSample(), nil
 	case "always_off":
@@ -125,9 +130,21 @@ func NewTracing(p *sdktrace.TracerProvider) *Tracing {
 	return &Tracing{provider: p, tracer: p.Tracer("github.com/troupeio/troupe")}
 }
 
+// Spans returns what tasks are given: nil when tracing is off, so that they pay one
+// comparison and not a call. Give them this and never a nil *Tracing itself.
+func (t *Tracing) Spans() task.Spans {
+	if t == nil {
+		return nil
+	}
+	return t
+}
+
 // Shutdown sends what is left, for two seconds at most: a collector that is away
-// must not hold up the end.
+// must not hold up the end. It is a no-op when tracing is off (t is nil).
 func (t *Tracing) Shutdown(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	return t.provider.Shutdown(ctx)
@@ -176,10 +193,7 @@ func (t *Tracing) Stage(ctx context.Context, id connectors.TaskID, stage, topic 
 	}
 	ctx, span := t.tracer.Start(ctx, strings.TrimSpace(stage+" "+topic), trace.WithSpanKind(kind), trace.WithAttributes(attrs...))
 	return ctx, func(err error) {
-		if err != nil {
-			span.RecordError(err)
-			span.SetStatus(codes.Error, err.Error())
-		}
+		fail(span, err)
 		span.End()
 	}
 }
@@ -188,10 +202,18 @@ func (t *Tracing) Stage(ctx context.Context, id connectors.TaskID, stage, topic 
 func (t *Tracing) End(ctx context.Context, records int, err error) {
 	span := trace.SpanFromContext(ctx)
 	span.SetAttributes(semconv.MessagingBatchMessageCount(records))
-	if err != nil {
-		span.SetStatus(codes.Error, err.Error())
-	}
+	fail(span, err)
 	span.End()
+}
+
+// fail marks a span as failed, by the class that the task's status shows.
+func fail(span trace.Span, err error) {
+	if err == nil {
+		return
+	}
+	span.RecordError(err)
+	span.SetAttributes(semconv.ErrorTypeKey.String(connectors.JavaClass(err)))
+	span.SetStatus(codes.Error, err.Error())
 }
 
 // Carrier implements task.Spans.
@@ -207,10 +229,27 @@ func (t *Tracing) Carrier(ctx context.Context) []pipeline.RawHeader {
 	return out
 }
 
-// IsCarrier implements task.Spans: a traceparent whose sampled flag is set.
+// IsCarrier implements task.Spans: a traceparent whose sampled flag is set. It is
+// asked for every header of every record, so it looks at one byte; whether the rest
+// is well formed shows when the trace is taken up.
 func (t *Tracing) IsCarrier(h pipeline.RawHeader) bool {
-	n := len(h.Value)
-	return h.Key == "traceparent" && n >= 55 && h.Value[n-1]&1 == 1
+	return h.Key == traceParent && len(h.Value) >= parentLen && (h.Value[parentLen-3] == '-') && isOdd(h.Value[parentLen-1])
+}
+
+// The header of W3C Trace Context: version-traceid-spanid-flags, in hexadecimal.
+// The lowest bit of the flags is sampled; a later version may be longer.
+const (
+	traceParent = "traceparent"
+	parentLen   = 2 + 1 + 32 + 1 + 16 + 1 + 2
+)
+
+// isOdd reports whether a hexadecimal digit has its lowest bit set.
+func isOdd(digit byte) bool {
+	switch digit {
+	case '1', '3', '5', '7', '9', 'b', 'd', 'f':
+		return true
+	}
+	return false
 }
 
 // rawCarrier reads a trace context from record headers.
