@@ -53,7 +53,7 @@ dependency() {
 }
 {
 	cat <<-'POM'
-		<project xmlns="http://maven.apache.org/POM/4.0.0">
+		<project>
 		  <modelVersion>4.0.0</modelVersion>
 		  <groupId>troupe.test</groupId>
 		  <artifactId>kafka</artifactId>
