@@ -183,8 +183,8 @@ const docsIntro = `# Metrics
 
 This page is generated from the table in package ` + "`actors/telemetry`" + `; change the table, not the page.
 
-Each worker answers ` + "`GET /metrics`" + ` in the Prometheus text format, or in OpenMetrics when the scraper asks for it. There
-is no JMX. The numbers are those of the node that is asked: scrape every worker, and sum over ` + "`instance`" + ` where you want
+Each worker answers ` + "`GET /metrics`" + ` on its REST listeners, in the Prometheus text format or, when the scraper asks for it, in
+OpenMetrics (` + "`rest.metrics.enable=false`" + ` takes it away). There is no JMX. The numbers are those of the node that is asked: scrape every worker, and sum over ` + "`instance`" + ` where you want
 the cluster.
 
 ` + "```yaml" + `
