@@ -140,9 +140,7 @@ func startNode(ctx context.Context, mode workerconfig.Mode, props map[string]str
 	if n.tracing, err = telemetry.FromEnv(ctx, os.Getenv, version, n.workerID); err != nil {
 		return nil, err
 	}
-	if n.tracing != nil {
-		n.worker.Spans = n.tracing
-	}
+	n.worker.Spans = n.tracing.Spans()
 	if err := n.openStores(ctx, logs); err != nil {
 		return nil, err
 	}
@@ -265,6 +263,7 @@ func (n *node) startREST(ctx context.Context, logs *telemetry.Logs) error {
 	v, props := n.settings.Values, n.settings.Props
 	o := restapi.Options{Herder: n.herder, Plugins: n.plugins, Loggers: loggers{logs}, Log: logs.Logger(telemetry.LogREST),
 		AccessLog: logs.Logger(telemetry.LogREST + ".requests"), ServerHeader: "Troupe/" + version,
+		Standalone: n.settings.Mode == workerconfig.Standalone,
 		AllowOrigin: v.String("access.control.allow.origin"), AllowMethods: v.String("access.control.allow.methods")}
 	var err error
 	parse := func(key string) (out []restapi.Listener, tls bool, err error) {
@@ -424,9 +423,7 @@ func (n *node) close() {
 		n.closers[i]()
 	}
 	n.closers = nil
-	if n.tracing != nil {
-		_ = n.tracing.Shutdown(context.Background())
-	}
+	_ = n.tracing.Shutdown(context.Background())
 }
 
 // wait returns when the process is told to end, or with the error that ends it.

@@ -159,6 +159,9 @@ func (r *sinkRun) begin(c actor.Context) {
 				}
 				r.Metrics.Mailbox.Add(-1)
 				if err := f(m); err != nil {
+					if m.Trace != nil {
+						r.Spans.End(m.Trace, len(m.Records), err)
+					}
 					r.failOnce.Do(func() { close(r.broken); r.stopPoll() })
 					panic(stageFailure{task: self, n: r.n, err: err})
 				}

@@ -133,6 +133,9 @@ func (r *sourceRun) begin(c actor.Context) {
 			r.Metrics.Mailbox.Add(-1)
 			if err := f(b); err != nil {
 				r.breakOff()
+				if b.Trace != nil {
+					r.Spans.End(b.Trace, len(b.Records), err)
+				}
 				panic(stageFailure{task: self, n: r.n, err: err})
 			}
 			next(b)
@@ -386,7 +389,11 @@ func (r *sourceRun) produceLoop() {
 		case <-r.ctx.Done():
 			return
 		case b := <-r.toProduce:
+			span := b.Trace // the batch may be gone once its last record is produced
 			if err := r.stageSpan(b, "produce", func() error { return r.produce(b) }); err != nil {
+				if span != nil {
+					r.Spans.End(span, 0, err)
+				}
 				r.fail(err)
 				return
 			}
@@ -451,7 +458,11 @@ func (r *sourceRun) produceSome(b *pipeline.Batch, slab *slab, states []pipeline
 		if len(raw.Headers)+len(trace) > 0 {
 			rec.Headers = make([]kgo.RecordHeader, 0, len(raw.Headers)+len(trace))
 			for _, h := range raw.Headers {
-				rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+				// One trace a record: the batch's takes the place of the one that it came
+				// with.
+				if trace == nil || (h.Key != "traceparent" && h.Key != "tracestate") {
+					rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+				}
 			}
 			rec.Headers = append(rec.Headers, trace...)
 		}

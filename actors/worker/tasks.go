@@ -23,7 +23,7 @@ import (
 // configuration is read anew for each incarnation, so that a value behind a
 // config provider can change between two.
 func (w *Worker) taskProps(id connectors.TaskID, want WantedTask) *actor.Props {
-	info := &TaskInfo{ID: id, Metrics: &task.Metrics{}, Config: want.Connector, TaskClass: want.Config["task.class"]}
+	info := &TaskInfo{ID: id, Created: time.Now(), Metrics: &task.Metrics{}, Config: want.Connector, TaskClass: want.Config["task.class"]}
 	log := w.Log.With("connector", id.Connector, "task", id.Task)
 	common := task.Common{ID: id, Log: log, Policy: w.Policy, Listener: w.Listener, Metrics: info.Metrics, Grace: w.Grace,
 		CallTimeout: w.CallTimeout, Budget: w.Budget, FlushInterval: w.FlushInterval, FlushTimeout: w.FlushTimeout}
