@@ -297,11 +297,25 @@ func (r *sinkRun) barrier(kind barrierKind, m map[string][]int32, wait bool) {
 
 // consumeLoop polls the client and sends batches on.
 func (r *sinkRun) consumeLoop(parts *SinkParts) error {
+	var pause <-chan struct{}
+	ctx, cancel := context.WithCancel(r.pollCtx)
+	defer func() { cancel() }()
 	for {
 		if !r.passGate(true) || r.credit.wait(r.pollCtx) != nil {
 			return nil
 		}
-		fs := r.client.PollRecords(r.pollCtx, parts.MaxPoll)
+		// A poll of a topic in which nothing happens would not see a pause.
+		closed, change := r.gate.state()
+		if closed {
+			continue
+		}
+		if change != pause {
+			cancel()
+			ctx, cancel = context.WithCancel(r.pollCtx)
+			pause = change
+			go endWith(ctx, cancel, change)
+		}
+		fs := r.client.PollRecords(ctx, parts.MaxPoll)
 		if r.pollCtx.Err() != nil {
 			r.client.AllowRebalance()
 			return nil
@@ -314,6 +328,15 @@ func (r *sinkRun) consumeLoop(parts *SinkParts) error {
 		if err != nil {
 			return err
 		}
+	}
+}
+
+// endWith cancels a context when something is closed; it ends with the context.
+func endWith(ctx context.Context, cancel context.CancelFunc, closed <-chan struct{}) {
+	select {
+	case <-ctx.Done():
+	case <-closed:
+		cancel()
 	}
 }
 
@@ -334,8 +357,8 @@ func (r *sinkRun) fetchErrors(fs kgo.Fetches) error {
 		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.SaslAuthenticationFailed),
 			errors.Is(err, kerr.InvalidTopicException):
 			class = connectors.Configuration
-		case errors.Is(err, kgo.ErrClientClosed):
-			return
+		case errors.Is(err, kgo.ErrClientClosed), errors.Is(err, context.Canceled):
+			return // closed, or a poll that a pause cut short
 		case kerr.IsRetriable(err):
 			r.Log.Warn("reading from Kafka failed and is tried again", "topic", topic, "partition", p, "err", err)
 			return

@@ -93,12 +93,14 @@ type sourceRun struct {
 	commitMu  sync.Mutex     // one commit at a time
 	failOnce  sync.Once
 	broken    chan struct{} // closed at the first failure
+	cutOnce   sync.Once
+	cut       chan struct{} // closed when a stage or the client failed: what is in flight won't arrive
 	topics    map[string]bool
 }
 
 func newSourceRun(spec SourceSpec, n int, tell func(event)) *sourceRun {
 	r := &sourceRun{SourceSpec: spec, n: n, tell: tell, ledger: NewLedger(), credit: newCredit(spec.Common.Budget), gate: newGate(),
-		toProduce: make(chan *pipeline.Batch, maxBatches+1), toCommit: make(chan *inflight, maxBatches+1), pumpDone: make(chan struct{}), broken: make(chan struct{}), topics: make(map[string]bool)}
+		toProduce: make(chan *pipeline.Batch, maxBatches+1), toCommit: make(chan *inflight, maxBatches+1), pumpDone: make(chan struct{}), broken: make(chan struct{}), cut: make(chan struct{}), topics: make(map[string]bool)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.pollCtx, r.stopPoll = context.WithCancel(r.ctx)
 	r.plugin = &plugin{log: spec.Log, ctx: r.pollCtx, failed: r.fail, count: &spec.Metrics.Goroutines}
@@ -156,7 +158,14 @@ func (r *sourceRun) begin(c actor.Context) {
 
 // breakOff marks the run as broken when a stage is about to panic.
 func (r *sourceRun) breakOff() {
+	r.cutOnce.Do(func() { close(r.cut) })
 	r.failOnce.Do(func() { close(r.broken); r.stopPoll() })
+}
+
+// failStages reports a failure after which records in flight won't be acknowledged.
+func (r *sourceRun) failStages(err error) {
+	r.cutOnce.Do(func() { close(r.cut) })
+	r.fail(err)
 }
 
 // owner is the actor of a stage that works on a goroutine: it starts it and,
@@ -394,7 +403,7 @@ func (r *sourceRun) produceLoop() {
 				if span != nil {
 					r.Spans.End(span, 0, err)
 				}
-				r.fail(err)
+				r.failStages(err)
 				return
 			}
 		}
@@ -504,7 +513,7 @@ func (r *sourceRun) produced(f *inflight, i int, rec *kgo.Record, err error) {
 			return
 		}
 	}
-	r.fail(produceError(rec.Topic, err))
+	r.failStages(produceError(rec.Topic, err))
 }
 
 // settled is called when the last record of a batch is.
@@ -612,7 +621,7 @@ func (r *sourceRun) commit() {
 
 // end implements run. In order: no more polls; what is in flight is
 // acknowledged; the offsets are stored; the plugin stops; the client closes.
-func (r *sourceRun) end(orderly bool) {
+func (r *sourceRun) end(bool) {
 	r.stopPoll()
 	grace := time.NewTimer(r.Grace)
 	defer grace.Stop()
@@ -626,7 +635,7 @@ func (r *sourceRun) end(orderly bool) {
 	}
 	parts := r.parts.Load()
 	if !abandoned && parts != nil {
-		r.drain(parts, orderly)
+		r.drain(parts)
 	}
 	if parts != nil {
 		r.commitFinal(abandoned)
@@ -660,21 +669,18 @@ func (r *sourceRun) end(orderly bool) {
 	}
 }
 
-// drain lets what is in flight be acknowledged, within offset.flush.timeout.ms.
-func (r *sourceRun) drain(parts *SourceParts, orderly bool) {
-	if !orderly {
-		// What reached the client may still be acknowledged; the rest is lost to
-		// this incarnation and read again by the next.
-		ctx, cancel := context.WithTimeout(r.ctx, r.FlushTimeout)
-		defer cancel()
-		_ = parts.Client.Flush(ctx)
-		return
-	}
+// drain lets what is in flight be acknowledged, within offset.flush.timeout.ms. A
+// poll that failed leaves the stages whole; after a stage's failure only what reached
+// the client is waited for, and the rest is read again by the next incarnation.
+func (r *sourceRun) drain(parts *SourceParts) {
 	t := time.NewTimer(r.FlushTimeout)
 	defer t.Stop()
 	select {
 	case <-r.ledger.Idle():
-	case <-r.broken:
+	case <-r.cut:
+		ctx, cancel := context.WithTimeout(r.ctx, r.FlushTimeout)
+		defer cancel()
+		_ = parts.Client.Flush(ctx)
 	case <-t.C:
 		r.Log.Warn("records were not acknowledged in time; they are read again after the next start", "records", r.ledger.Active(), "waited", r.FlushTimeout)
 	}
