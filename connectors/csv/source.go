@@ -20,7 +20,8 @@ type SourceTask struct {
 	tc    connectors.SourceTaskContext
 	batch int
 	files []*reader
-	first int // whose turn it is
+	first int           // whose turn it is
+	spare []data.Record // of a poll that brought nothing
 }
 
 // Start reads the stored positions. Files are opened by polls.
@@ -61,7 +62,10 @@ func (t *SourceTask) Start(ctx context.Context, tc connectors.SourceTaskContext,
 // Poll returns up to batch.size rows, of one file after the other. It waits up to
 // a second for the first.
 func (t *SourceTask) Poll(ctx context.Context) ([]data.Record, error) {
-	out := t.tc.Batch(t.batch)
+	out := t.spare
+	if t.spare = nil; out == nil {
+		out = t.tc.Batch(t.batch)
+	}
 	_, err := textfile.Await(ctx, pollWait, func() (bool, error) {
 		now := time.Now().UnixMilli()
 		for range t.files {
@@ -83,6 +87,7 @@ func (t *SourceTask) Poll(ctx context.Context) ([]data.Record, error) {
 		return len(out) > 0, nil
 	})
 	if err != nil || len(out) == 0 {
+		t.spare = out
 		return nil, err
 	}
 	return out, nil
