@@ -263,7 +263,7 @@ func (n *node) startREST(ctx context.Context, logs *telemetry.Logs) error {
 	v, props := n.settings.Values, n.settings.Props
 	o := restapi.Options{Herder: n.herder, Plugins: n.plugins, Loggers: loggers{logs}, Log: logs.Logger(telemetry.LogREST),
 		AccessLog: logs.Logger(telemetry.LogREST + ".requests"), ServerHeader: "Troupe/" + version,
-		Standalone: n.settings.Mode == workerconfig.Standalone,
+		Standalone:  n.settings.Mode == workerconfig.Standalone,
 		AllowOrigin: v.String("access.control.allow.origin"), AllowMethods: v.String("access.control.allow.methods")}
 	var err error
 	parse := func(key string) (out []restapi.Listener, tls bool, err error) {

@@ -40,8 +40,8 @@ type Options struct {
 // worker the whole wanted set whenever that changes, and keeps what the worker
 // reports in the status store.
 //
-// Writes to the config store go through one goroutine, so that there is one order
-// of them; reads come from snapshots and wait for nothing. It implements [API] and
+// Writes to the config store go through [writer], which orders those of a connector;
+// reads come from snapshots and wait for nothing. It implements [API] and
 // [worker.Listener].
 type Herder struct {
 	Options
@@ -51,7 +51,7 @@ type Herder struct {
 	ready   atomic.Bool
 	started chan struct{} // closed once the stores are caught up
 	changed chan struct{} // capacity 1: the wanted set may have changed
-	writes  chan func(context.Context)
+	writer  *writer
 	ctx     context.Context //nolint:containedctx // the herder's life
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
@@ -78,9 +78,10 @@ var (
 // the gateway and to stores as their listener. Its options may be completed until
 // Start.
 func NewHerder(o Options) *Herder {
-	h := &Herder{Options: o, started: make(chan struct{}), changed: make(chan struct{}, 1), writes: make(chan func(context.Context), 1024),
+	h := &Herder{Options: o, started: make(chan struct{}), changed: make(chan struct{}, 1),
 		proposals: make(map[string]proposal), waiting: make(map[string]chan error), topicSeen: make(map[string]bool)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
+	h.writer = newWriter(h.ctx, &h.wg)
 	return h
 }
 
@@ -88,7 +89,6 @@ func NewHerder(o Options) *Herder {
 func (h *Herder) Start(system *actor.ActorSystem, w *actor.PID) {
 	h.system, h.worker = system, w
 	h.wg.Go(h.decideLoop)
-	h.wg.Go(h.writeLoop)
 	h.ready.Store(true)
 	close(h.started)
 	h.poke()
@@ -158,37 +158,20 @@ func (h *Herder) wanted(s *store.Snapshot) worker.Wanted {
 	return w
 }
 
-// writeLoop is the one writer of the config store.
-func (h *Herder) writeLoop() {
-	for {
-		select {
-		case <-h.ctx.Done():
-			return
-		case f := <-h.writes:
-			f(h.ctx)
-		}
-	}
-}
-
-// write runs f on the writer and waits for it.
-func (h *Herder) write(ctx context.Context, f func(ctx context.Context) error) error {
+// write runs f as a write of a connector and waits for it.
+func (h *Herder) write(ctx context.Context, connector string, f func(ctx context.Context) error) error {
 	if err := h.awaitStart(ctx); err != nil {
 		return err
 	}
 	done := make(chan error, 1)
-	op := func(life context.Context) {
+	h.writer.do(connector, func(life context.Context) {
 		if ctx.Err() != nil { // whoever asked is gone; nothing was begun
 			done <- ctx.Err()
 			return
 		}
 		// From here on the write is seen through even if the client hangs up.
 		done <- f(life)
-	}
-	select {
-	case h.writes <- op:
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	})
 	select {
 	case err := <-done:
 		return err
@@ -363,11 +346,7 @@ func (h *Herder) TaskConfigs(name string, applied map[string]string, configs []m
 	h.mu.Lock()
 	h.proposals[name] = proposal{applied, configs}
 	h.mu.Unlock()
-	select {
-	case h.writes <- func(ctx context.Context) { h.publish(ctx, name, 0) }:
-	default:
-		go h.later(name, 0) // the queue is full; a writer that is stuck must not stop an actor
-	}
+	h.writer.do(name, func(ctx context.Context) { h.publish(ctx, name, 0) })
 }
 
 // later publishes after a back-off.
@@ -380,10 +359,7 @@ func (h *Herder) later(name string, failures int) {
 		return
 	case <-t.C:
 	}
-	select {
-	case h.writes <- func(ctx context.Context) { h.publish(ctx, name, failures) }:
-	case <-h.ctx.Done():
-	}
+	h.writer.do(name, func(ctx context.Context) { h.publish(ctx, name, failures) })
 }
 
 func (h *Herder) publish(ctx context.Context, name string, failures int) {
@@ -450,12 +426,12 @@ func (h *Herder) restartPlan(r RestartRequest) (plan, bool) {
 	}
 	p := plan{status: st, connector: !r.OnlyFailed || h.counts(st.Connector.State)}
 	if p.connector {
-		p.status.Connector.State, p.status.Connector.Trace = "RESTARTING", ""
+		p.status.Connector.State = "RESTARTING" // the trace stays, as Kafka Connect shows it
 	}
 	for i, t := range st.Tasks {
 		if r.IncludeTasks && (!r.OnlyFailed || h.counts(t.State)) {
 			p.tasks = append(p.tasks, connectors.TaskID{Connector: r.Connector, Task: t.ID})
-			p.status.Tasks[i].State, p.status.Tasks[i].Trace = "RESTARTING", ""
+			p.status.Tasks[i].State = "RESTARTING"
 		}
 	}
 	return p, true

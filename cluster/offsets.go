@@ -120,7 +120,7 @@ func (h *Herder) ResetOffsets(ctx context.Context, name string) (string, error) 
 
 func (h *Herder) modifyOffsets(ctx context.Context, name, verb string, f func(context.Context, *connectors.Plugin, map[string]string) (bool, error)) (string, error) {
 	msg := ""
-	err := h.write(ctx, func(ctx context.Context) error {
+	err := h.write(ctx, name, func(ctx context.Context) error {
 		config, err := h.stopped(ctx, name)
 		if err != nil {
 			return err
@@ -145,6 +145,9 @@ func (h *Herder) modifyOffsets(ctx context.Context, name, verb string, f func(co
 
 // alterSource lets the plugin check and take the offsets, then stores them.
 func (h *Herder) alterSource(ctx context.Context, name string, p *connectors.Plugin, config map[string]string, offsets []connectors.PartitionOffset) (bool, error) {
+	if err := store.CheckOffsets(offsets); err != nil {
+		return false, err
+	}
 	all := false
 	if alterer, ok := p.NewConnector().(connectors.OffsetAlterer); ok {
 		var err error
@@ -164,6 +167,11 @@ func (h *Herder) alterSink(ctx context.Context, name string, p *connectors.Plugi
 		var err error
 		if all, err = alterer.AlterSinkOffsets(ctx, config, offsets); err != nil {
 			return false, err
+		}
+	}
+	for _, off := range offsets {
+		if off != nil && *off < 0 { // what Kafka's client refuses
+			return false, Errorf(500, "Failed to modify offsets for sink connector %s", name)
 		}
 	}
 	return all, groupError(name, "alter", h.Sinks.Alter(ctx, name, config, offsets))

@@ -22,7 +22,7 @@ func (h *Herder) Health(ctx context.Context) Health {
 	if err := h.awaitStart(ctx); err != nil {
 		return Health{"starting", "Worker is still starting up."}
 	}
-	if err := h.write(ctx, func(context.Context) error { return nil }); err != nil {
+	if err := h.write(ctx, "", func(context.Context) error { return nil }); err != nil {
 		return Health{"unhealthy", "Worker was unable to handle this request and may be unable to handle other requests."}
 	}
 	return Health{"healthy", "Worker has completed startup and is ready to handle requests."}
@@ -61,7 +61,7 @@ func (h *Herder) kind(config map[string]string) string {
 // PutConnector implements [API].
 func (h *Herder) PutConnector(ctx context.Context, name string, config map[string]string, initial *connectors.TargetState, replace bool) (info ConnectorInfo, created bool, err error) {
 	var wait chan error
-	err = h.write(ctx, func(ctx context.Context) error {
+	err = h.write(ctx, name, func(ctx context.Context) error {
 		exists := h.Configs.Snapshot().Contains(name)
 		if exists && !replace {
 			return Errorf(409, "Connector %s already exists", name)
@@ -123,7 +123,7 @@ func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[stri
 
 // DeleteConnector implements [API].
 func (h *Herder) DeleteConnector(ctx context.Context, name string) error {
-	return h.write(ctx, func(ctx context.Context) error {
+	return h.write(ctx, name, func(ctx context.Context) error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return Errorf(404, "Connector %s not found", name)
 		}
@@ -198,7 +198,7 @@ func (h *Herder) Resume(ctx context.Context, name string) error {
 }
 
 func (h *Herder) setTarget(ctx context.Context, name string, state connectors.TargetState) error {
-	return h.write(ctx, func(ctx context.Context) error {
+	return h.write(ctx, name, func(ctx context.Context) error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return Errorf(404, "Unknown connector %s", name)
 		}
@@ -208,7 +208,7 @@ func (h *Herder) setTarget(ctx context.Context, name string, state connectors.Ta
 
 // StopConnector implements [API].
 func (h *Herder) StopConnector(ctx context.Context, name string) error {
-	return h.write(ctx, func(ctx context.Context) error {
+	return h.write(ctx, name, func(ctx context.Context) error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return Errorf(404, "Unknown connector %s", name)
 		}
@@ -250,7 +250,7 @@ func (h *Herder) RestartConnectorAndTasks(ctx context.Context, r RestartRequest)
 	if !ok {
 		return ConnectorStatus{}, Errorf(404, "Status for connector %s not found", r.Connector)
 	}
-	err := h.write(ctx, func(ctx context.Context) error {
+	err := h.write(ctx, r.Connector, func(ctx context.Context) error {
 		return h.Configs.PutRestartRequest(ctx, store.RestartRequest(r))
 	})
 	return p.status, err
@@ -321,5 +321,5 @@ func (h *Herder) ResetTopics(ctx context.Context, name string) error {
 
 // SetClusterLogLevel implements [API].
 func (h *Herder) SetClusterLogLevel(ctx context.Context, namespace, level string) error {
-	return h.write(ctx, func(ctx context.Context) error { return h.Configs.PutLoggerLevel(ctx, namespace, level) })
+	return h.write(ctx, "", func(ctx context.Context) error { return h.Configs.PutLoggerLevel(ctx, namespace, level) })
 }

@@ -32,10 +32,18 @@ type PluginInfo struct {
 	Version string `json:"version,omitempty"`
 }
 
+// toolsPackage has the connectors that Kafka tests itself with. They answer to their
+// names here too, and are not listed, as on a Kafka Connect that was not started for
+// tests.
+const toolsPackage = "org.apache.kafka.connect.tools."
+
 // List returns the plugins, the connectors alone if asked to.
 func (p *Plugins) List(connectorsOnly bool) any {
 	out := []PluginInfo{}
 	for _, pl := range p.Registry.All() {
+		if strings.HasPrefix(pl.Class, toolsPackage) {
+			continue
+		}
 		if connectorsOnly && pl.Kind != connectors.SourceKind && pl.Kind != connectors.SinkKind {
 			continue
 		}
@@ -49,6 +57,9 @@ func (p *Plugins) Config(name, version string) (any, error) {
 	plugins := connectconfig.FromRegistry(p.Registry)
 	pl, ok := plugins.Find(name)
 	if !ok {
+		if strings.HasPrefix(name, "java.") { // a class that every JVM has, and no plugin
+			return nil, Errorf(500, "Instantiation error")
+		}
 		return nil, Errorf(404, "Unknown plugin %s.", name)
 	}
 	if err := connectconfig.CheckVersion(plugins, pl, version); err != nil {

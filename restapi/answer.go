@@ -43,10 +43,13 @@ func writeError(w http.ResponseWriter, status int, message string) {
 // frameworkError is an error of the HTTP layer itself: JSON, but without a content
 // type, as Kafka Connect answers it.
 func frameworkError(w http.ResponseWriter, status int) {
-	text := http.StatusText(status)
 	w.Header()["Content-Type"] = nil // keeps net/http from guessing one
 	w.WriteHeader(status)
-	_, _ = w.Write(encode(errorBody{status, fmt.Sprintf("HTTP %d %s", status, text)}))
+	_, _ = w.Write(encode(errorBody{status, frameworkText(status)}))
+}
+
+func frameworkText(status int) string {
+	return fmt.Sprintf("HTTP %d %s", status, http.StatusText(status))
 }
 
 // fail answers with an error's own status and message. It is the one place where

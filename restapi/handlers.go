@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +37,8 @@ type api struct {
 	loggers Loggers
 	openapi []byte
 	metrics http.Handler // nil: none
+
+	standalone bool
 }
 
 // within runs f with the request's deadline and answers its error.
@@ -62,29 +63,33 @@ func (a *api) routes() []route {
 	put := func(p string, h handler) route {
 		return route{pattern: p, methods: map[string]handler{http.MethodPut: h}}
 	}
+	const mPost, mPut, mPatch = http.MethodPost, http.MethodPut, http.MethodPatch
 	post := func(p string, h handler) route {
 		return route{pattern: p, methods: map[string]handler{http.MethodPost: h}}
 	}
 	rs := []route{
 		get("/", a.root),
 		get("/health", a.health),
-		{pattern: "/connectors", methods: map[string]handler{http.MethodGet: a.list, http.MethodPost: a.create}},
+		{pattern: "/connectors", body: []string{mPost}, methods: map[string]handler{http.MethodGet: a.list, mPost: a.create}},
 		{pattern: "/connectors/{connector}", methods: map[string]handler{http.MethodGet: a.info, http.MethodDelete: a.remove}},
-		{pattern: "/connectors/{connector}/config", methods: map[string]handler{http.MethodGet: a.config, http.MethodPut: a.putConfig, http.MethodPatch: a.patchConfig}},
+		{pattern: "/connectors/{connector}/config", body: []string{mPut, mPatch},
+			methods: map[string]handler{http.MethodGet: a.config, mPut: a.putConfig, mPatch: a.patchConfig}},
 		get("/connectors/{connector}/status", a.status),
 		post("/connectors/{connector}/restart", a.restart),
 		put("/connectors/{connector}/stop", a.stop),
 		put("/connectors/{connector}/pause", a.pause),
 		put("/connectors/{connector}/resume", a.resume),
-		get("/connectors/{connector}/tasks", a.tasks),
+		{pattern: "/connectors/{connector}/tasks", body: []string{mPost}, methods: map[string]handler{http.MethodGet: a.tasks, mPost: a.internalTasks}},
+		put("/connectors/{connector}/fence", a.internalFence),
 		get("/connectors/{connector}/tasks/{task:int}/status", a.taskStatus),
 		post("/connectors/{connector}/tasks/{task:int}/restart", a.restartTask),
 		get("/connectors/{connector}/topics", a.topics),
 		put("/connectors/{connector}/topics/reset", a.resetTopics),
-		{pattern: "/connectors/{connector}/offsets", methods: map[string]handler{http.MethodGet: a.offsets, http.MethodPatch: a.alterOffsets, http.MethodDelete: a.resetOffsets}},
+		{pattern: "/connectors/{connector}/offsets", body: []string{mPatch},
+			methods: map[string]handler{http.MethodGet: a.offsets, mPatch: a.alterOffsets, http.MethodDelete: a.resetOffsets}},
 		get("/connector-plugins", a.listPlugins),
 		get("/connector-plugins/{plugin}/config", a.pluginConfig),
-		put("/connector-plugins/{plugin}/config/validate", a.validate),
+		{pattern: "/connector-plugins/{plugin}/config/validate", body: []string{mPut}, methods: map[string]handler{mPut: a.validate}},
 		{pattern: "/openapi.yaml", produces: "application/yaml", methods: map[string]handler{http.MethodGet: a.openAPI}},
 	}
 	if a.metrics != nil {
@@ -96,7 +101,7 @@ func (a *api) routes() []route {
 func (a *api) adminRoutes() []route {
 	return []route{
 		{pattern: "/admin/loggers", methods: map[string]handler{http.MethodGet: a.listLoggers}},
-		{pattern: "/admin/loggers/{logger}", methods: map[string]handler{http.MethodGet: a.logger, http.MethodPut: a.setLogger}},
+		{pattern: "/admin/loggers/{logger}", body: []string{http.MethodPut}, methods: map[string]handler{http.MethodGet: a.logger, http.MethodPut: a.setLogger}},
 	}
 }
 
@@ -268,7 +273,7 @@ func (a *api) create(w http.ResponseWriter, r *request) {
 		if err != nil {
 			return err
 		}
-		w.Header().Set("Location", location(r, "/connectors/"+url.PathEscape(name)))
+		w.Header().Set("Location", location(r, "/connectors/", name))
 		writeJSON(w, http.StatusCreated, infoOf(info))
 		return nil
 	})
@@ -308,12 +313,24 @@ func named(config map[string]*string, name string) error {
 	return nil
 }
 
-func location(r *request, path string) string {
+// location is the address of something that was made, escaped as Kafka Connect does
+// it: what may stand in a path stays, a slash too.
+func location(r *request, path, name string) string {
 	scheme := "http"
 	if r.TLS != nil {
 		scheme = "https"
 	}
-	return scheme + "://" + r.Host + path
+	var b strings.Builder
+	b.WriteString(scheme + "://" + r.Host + path)
+	for i := range len(name) {
+		switch c := name[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~!$&'()*+,;=:@/", c) >= 0:
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
 }
 
 func (a *api) info(w http.ResponseWriter, r *request) {
@@ -357,7 +374,7 @@ func (a *api) putConfig(w http.ResponseWriter, r *request) {
 		status := http.StatusOK
 		if created {
 			status = http.StatusCreated
-			w.Header().Set("Location", location(r, "/connectors/"+url.PathEscape(name)))
+			w.Header().Set("Location", location(r, "/connectors/", name))
 		}
 		writeJSON(w, status, infoOf(info))
 		return nil
@@ -498,7 +515,7 @@ type offsetBody struct {
 }
 
 type offsetsBody struct {
-	Offsets []offsetBody `json:"offsets"`
+	Offsets []*offsetBody `json:"offsets"`
 }
 
 func (a *api) offsets(w http.ResponseWriter, r *request) {
@@ -507,9 +524,9 @@ func (a *api) offsets(w http.ResponseWriter, r *request) {
 		if err != nil {
 			return err
 		}
-		out := offsetsBody{Offsets: []offsetBody{}}
+		out := offsetsBody{Offsets: []*offsetBody{}}
 		for _, o := range offs {
-			out.Offsets = append(out.Offsets, offsetBody{appendValue(nil, o.Partition), appendValue(nil, o.Offset)})
+			out.Offsets = append(out.Offsets, &offsetBody{appendValue(nil, o.Partition), appendValue(nil, o.Offset)})
 		}
 		writeJSON(w, http.StatusOK, out)
 		return nil
@@ -535,6 +552,9 @@ func (a *api) alterOffsets(w http.ResponseWriter, r *request) {
 		}
 		var offs []cluster.Offset
 		for _, o := range body.Offsets {
+			if o == nil {
+				return unreadable(errors.New("an element of offsets is null"))
+			}
 			p, err := parseValue(o.Partition)
 			if err != nil {
 				return unreadable(err)
@@ -571,8 +591,8 @@ func (a *api) resetOffsets(w http.ResponseWriter, r *request) {
 
 func (a *api) listPlugins(w http.ResponseWriter, r *request) {
 	only := true
-	if v, ok := r.query["connectorsOnly"]; ok {
-		only = strings.EqualFold(v[0], "true")
+	if v := r.query.Get("connectorsOnly"); v != "" {
+		only = strings.EqualFold(v, "true")
 	}
 	writeJSON(w, http.StatusOK, a.plugins.List(only))
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // request is a routed request: the values of the pattern's variables, decoded.
@@ -24,6 +25,8 @@ type handler func(w http.ResponseWriter, r *request)
 type route struct {
 	pattern string // segments; {x} is any segment, {x:int} a 32-bit integer
 	methods map[string]handler
+	// body names the methods that read the request's body.
+	body []string
 	// produces is the content type of the answers where it is not JSON; then
 	// neither Accept nor Content-Type is looked at.
 	produces string
@@ -56,7 +59,8 @@ func split(path string) []string {
 }
 
 // match finds the route for an escaped path. bad is true for a path that no server
-// of this interface takes.
+// of this interface takes; a segment that should be a number and is none leaves vars
+// nil.
 func (r *router) match(escaped string) (rt *compiled, vars map[string]string, bad bool) {
 	escaped = strings.TrimPrefix(escaped, "/")
 	escaped = strings.TrimSuffix(escaped, "/")
@@ -72,7 +76,7 @@ func (r *router) match(escaped string) (rt *compiled, vars map[string]string, ba
 			s = s[:j]
 		}
 		dec, err := url.PathUnescape(s)
-		if err != nil {
+		if err != nil || !utf8.ValidString(dec) || strings.IndexByte(dec, 0) >= 0 {
 			return nil, nil, true
 		}
 		segs[i] = dec
@@ -89,7 +93,7 @@ func matches(pattern, segs []string) (map[string]string, bool) {
 	if len(pattern) != len(segs) {
 		return nil, false
 	}
-	var vars map[string]string
+	vars, numbers := make(map[string]string, 2), true
 	for i, p := range pattern {
 		if !strings.HasPrefix(p, "{") {
 			if p != segs[i] {
@@ -100,13 +104,13 @@ func matches(pattern, segs []string) (map[string]string, bool) {
 		name, isInt := strings.CutSuffix(strings.Trim(p, "{}"), ":int")
 		if isInt {
 			if _, err := strconv.ParseInt(segs[i], 10, 32); err != nil {
-				return nil, false
+				numbers = false
 			}
 		}
-		if vars == nil {
-			vars = make(map[string]string, 2)
-		}
 		vars[name] = segs[i]
+	}
+	if !numbers {
+		return nil, true
 	}
 	return vars, true
 }
@@ -160,12 +164,22 @@ func (r *router) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 		return
 	}
 	if rt.produces == "" {
-		if req.ContentLength != 0 && !isJSON(req.Header.Get("Content-Type")) {
+		kind := req.Header.Get("Content-Type")
+		if kind != "" && !isJSON(kind) {
 			frameworkError(w, http.StatusUnsupportedMediaType)
 			return
 		}
 		if !acceptsJSON(req.Header.Values("Accept")) {
 			frameworkError(w, http.StatusNotAcceptable)
+			return
+		}
+		// From here on a method has been chosen, and errors have a content type.
+		if vars == nil {
+			writeError(w, http.StatusNotFound, frameworkText(http.StatusNotFound))
+			return
+		}
+		if kind == "" && req.ContentLength != 0 && slices.Contains(rt.body, method) {
+			writeError(w, http.StatusUnsupportedMediaType, frameworkText(http.StatusUnsupportedMediaType))
 			return
 		}
 	}

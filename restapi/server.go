@@ -55,6 +55,7 @@ type Options struct {
 	Headers       []HeaderRule
 	Auth          Authenticator // nil: everybody is let in
 	ServerHeader  string
+	Standalone    bool // the internal endpoints say so
 	Log           *slog.Logger
 	AccessLog     *slog.Logger // nil: none
 
@@ -77,7 +78,7 @@ type Server struct {
 // the listener.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	s := &Server{opts: o, failed: make(chan error, 8)}
-	a := &api{herder: o.Herder, plugins: o.Plugins, loggers: o.Loggers, openapi: openapi, metrics: o.Metrics}
+	a := &api{herder: o.Herder, plugins: o.Plugins, loggers: o.Loggers, openapi: openapi, metrics: o.Metrics, standalone: o.Standalone}
 	routes := a.routes()
 	if len(o.Admin) == 0 && !o.AdminDisabled {
 		routes = append(routes, a.adminRoutes()...)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -59,9 +60,8 @@ func (b *build) clientID(v value) {
 	if id == "" {
 		id = b.env.ClientID
 	}
-	if len(id) > maxClientID {
-		b.fail(invalid("client.id", id, "it is longer than 256 bytes"))
-		return
+	if len(id) > maxClientID { // Java's clients take any; a connector's name makes up most of it
+		id = strings.ToValidUTF8(id[:maxClientID], "")
 	}
 	b.out.Settings.ClientID = id
 	b.add(kgo.ClientID(id))

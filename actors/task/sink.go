@@ -74,7 +74,9 @@ type sinkRun struct {
 	sys         *actor.ActorSystem
 	first, next *actor.PID // convert, transform
 	parts       atomic.Pointer[SinkParts]
-	client      *kgo.Client // set before the consume loop begins
+	client      *kgo.Client     // set before the consume loop begins
+	clientLife  context.Context //nolint:containedctx // the client's: it bounds its Close
+	cutClient   context.CancelFunc
 	credit      *credit
 	gate        *gate
 	plugin      *plugin
@@ -129,6 +131,7 @@ func newSinkRun(spec SinkSpec, n int, final *atomic.Bool, tell func(event)) *sin
 		broken: make(chan struct{}), topics: make(map[string]bool)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.pollCtx, r.stopPoll = context.WithCancel(r.ctx)
+	r.clientLife, r.cutClient = context.WithCancel(context.Background())
 	r.plugin = &plugin{log: spec.Log, ctx: r.pollCtx, failed: r.fail, count: &spec.Metrics.Goroutines}
 	r.put.init()
 	return r
@@ -218,9 +221,10 @@ func (r *sinkRun) runConsumer() error {
 		return nil
 	}
 	if err != nil {
-		return connectors.Errorf("starting: %w", err)
+		return err // its own words come first in the trace
 	}
 	client, err := parts.NewClient(
+		kgo.WithContext(r.clientLife),
 		kgo.DisableAutoCommit(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { r.barrier(assigned, m, false) }),
@@ -520,8 +524,9 @@ func (r *sinkRun) end(orderly bool) {
 			if parts.Instance != "" && r.final.Load() {
 				r.leave(parts)
 			}
-			r.client.CloseAllowingRebalance()
+			r.closeClient()
 		}
+		r.cutClient()
 		if parts != nil {
 			parts.close()
 		}
@@ -539,6 +544,18 @@ func (r *sinkRun) end(orderly bool) {
 	}
 	closeAll()
 	r.Metrics.Partitions.Store(0)
+}
+
+// closeWait is how long a client that is being closed may wait for the broker.
+const closeWait = 500 * time.Millisecond
+
+// closeClient closes the consumer. Close alone would wait for a JoinGroup in
+// flight, which the broker answers only when all members have come back, and
+// those may be waiting for this one to end.
+func (r *sinkRun) closeClient() {
+	t := time.AfterFunc(closeWait, r.cutClient)
+	defer t.Stop()
+	r.client.CloseAllowingRebalance()
 }
 
 func (p *SinkParts) close() {

@@ -215,7 +215,7 @@ func (r *sourceRun) runPlugin() error {
 		return nil
 	}
 	if err != nil {
-		return connectors.Errorf("starting: %w", err)
+		return err // its own words come first in the trace
 	}
 	r.tell(event{n: r.n, kind: evRunning})
 	return r.pollLoop()

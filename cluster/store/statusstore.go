@@ -43,7 +43,6 @@ type statusWrite struct {
 	queued bool
 	// Of the record on its way.
 	inFlight bool
-	giveUp   context.CancelFunc
 	failures int
 	acked    bool
 	ackedAt  int64 // offset of the acknowledged record, and its partition
@@ -151,7 +150,8 @@ func (s *StatusStore) enqueue(k statusKey, v statusValue, safe bool) {
 	w.value, w.safe, w.failures = v, safe, 0
 	s.put(k, v)
 	if w.inFlight {
-		w.giveUp() // superseded
+		// sent follows it up. Cancelling it would break the connection under the
+		// requests of other keys, and it could still be written after this one.
 		return
 	}
 	s.push(k, w)
@@ -251,7 +251,7 @@ func (s *StatusStore) send(k statusKey) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, statusTimeout)
-	w.inFlight, w.giveUp, w.sent = true, cancel, w.seq
+	w.inFlight, w.sent = true, w.seq
 	rec := &kgo.Record{Topic: s.log.topic.Name, Key: []byte(k.String()), Value: w.value.bytes(k)}
 	s.mu.Unlock()
 	done := func(r *kgo.Record, err error) {
@@ -269,7 +269,7 @@ func (s *StatusStore) send(k statusKey) {
 func (s *StatusStore) sent(k statusKey, w *statusWrite, r *kgo.Record, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	w.inFlight, w.giveUp = false, nil
+	w.inFlight = false
 	superseded := w.seq != w.sent
 	switch {
 	case superseded:
