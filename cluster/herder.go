@@ -89,6 +89,9 @@ func NewHerder(o Options) *Herder {
 func (h *Herder) Start(system *actor.ActorSystem, w *actor.PID) {
 	h.system, h.worker = system, w
 	h.wg.Go(h.decideLoop)
+	if !h.Standalone {
+		h.wg.Go(h.publishSessionKey)
+	}
 	h.ready.Store(true)
 	close(h.started)
 	h.poke()
@@ -283,14 +286,13 @@ func (h *Herder) ConnectorRestarting(name, trace string) { h.putConnector(name, 
 
 // ConnectorUnassigned implements [worker.Listener].
 func (h *Herder) ConnectorUnassigned(name string) {
+	// FAILED says more than UNASSIGNED would.
+	if s, ok := h.Statuses.Connector(name); !ok || s.State != "FAILED" {
+		h.Statuses.PutConnectorSafe(name, h.status("UNASSIGNED", "", nil))
+	}
 	if !h.Configs.Snapshot().Contains(name) {
 		h.Statuses.PutConnector(name, h.status(store.Destroyed, "", nil))
-		return
 	}
-	if s, ok := h.Statuses.Connector(name); ok && s.State == "FAILED" {
-		return // it says more than UNASSIGNED would
-	}
-	h.Statuses.PutConnectorSafe(name, h.status("UNASSIGNED", "", h.connectorVersion(name)))
 }
 
 // TaskRunning implements [task.Listener].
@@ -309,15 +311,13 @@ func (h *Herder) TaskRestarting(id connectors.TaskID, trace string) {
 
 // TaskUnassigned implements [task.Listener].
 func (h *Herder) TaskUnassigned(id connectors.TaskID) {
+	if st, ok := h.Statuses.Task(id); !ok || st.State != "FAILED" {
+		h.Statuses.PutTaskSafe(id, h.status("UNASSIGNED", "", nil))
+	}
 	s := h.Configs.Snapshot()
 	if !s.Contains(id.Connector) || !slices.Contains(s.Tasks(id.Connector), id) {
 		h.Statuses.PutTask(id, h.status(store.Destroyed, "", nil))
-		return
 	}
-	if st, ok := h.Statuses.Task(id); ok && st.State == "FAILED" {
-		return
-	}
-	h.Statuses.PutTaskSafe(id, h.status("UNASSIGNED", "", h.connectorVersion(id.Connector)))
 }
 
 // TopicUsed implements [task.Listener].

@@ -15,9 +15,9 @@ import (
 
 // StatusStore is the [Statuses] of a distributed worker: the status topic.
 //
-// Writing is a goroutine's: per key one record is on its way at a time, a newer
-// one takes the place of one that waits, and what fails is tried again until it is
-// superseded. Stop ends it.
+// Writing is a goroutine's: per key one record is on its way at a time, in the order
+// of the puts; of those that wait more than maxWaiting are not kept, and what fails is
+// tried again until it is superseded. Stop ends it.
 type StatusStore struct {
 	*statusTable
 	log *topicLog
@@ -39,6 +39,7 @@ type StatusStore struct {
 type statusWrite struct {
 	seq    int // counts the puts of the key
 	value  statusValue
+	before []statusValue // put before value and not sent yet, oldest first
 	safe   bool
 	queued bool
 	// Of the record on its way.
@@ -49,6 +50,10 @@ type statusWrite struct {
 	ackedIn  int32
 	sent     int // seq of the record on its way or acknowledged
 }
+
+// maxWaiting bounds the values of one key that wait behind each other. More than the
+// usual RESTARTING, UNASSIGNED, RUNNING come only when Kafka is slow.
+const maxWaiting = 3
 
 // statusRetry is the pause before a failed status is sent again, doubled up to
 // maxStatusRetry.
@@ -145,6 +150,10 @@ func (s *StatusStore) enqueue(k statusKey, v statusValue, safe bool) {
 	} else if w.acked { // settled but for the reading back
 		w.acked = false
 		s.opened()
+	}
+	if w.sent != w.seq { // w.value waits; a state that is passed through is written too
+		w.before = append(w.before, w.value)
+		w.before = w.before[max(0, len(w.before)-maxWaiting):]
 	}
 	w.seq++
 	w.value, w.safe, w.failures = v, safe, 0
@@ -243,7 +252,7 @@ func (s *StatusStore) send(k statusKey) {
 		return
 	}
 	w.queued = false
-	if w.safe && !s.mayPut(k, w.value.status) {
+	if len(w.before) == 0 && w.safe && !s.mayPut(k, w.value.status) {
 		delete(s.writes, k)
 		s.settle(k)
 		s.closed()
@@ -251,8 +260,13 @@ func (s *StatusStore) send(k statusKey) {
 		return
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, statusTimeout)
+	v := w.value
 	w.inFlight, w.sent = true, w.seq
-	rec := &kgo.Record{Topic: s.log.topic.Name, Key: []byte(k.String()), Value: w.value.bytes(k)}
+	if len(w.before) > 0 {
+		v, w.before = w.before[0], w.before[1:]
+		w.sent = w.seq - 1 // sent goes on with the next
+	}
+	rec := &kgo.Record{Topic: s.log.topic.Name, Key: []byte(k.String()), Value: v.bytes(k)}
 	s.mu.Unlock()
 	done := func(r *kgo.Record, err error) {
 		cancel()
