@@ -1,6 +1,7 @@
 package task
 
 import (
+	"strconv"
 	"sync"
 	"sync/atomic"
 
@@ -33,6 +34,7 @@ type partQueue struct {
 	entries   []*ledgerEntry // in poll order; the first is not settled yet
 	ready     data.SourceOffset
 	hasReady  bool // ready is newer than what was last taken
+	gone      bool // forgotten; a record that comes for it gets a new one
 }
 
 // ledgerEntry is the part of one batch that came from one source partition.
@@ -41,6 +43,8 @@ type ledgerEntry struct {
 	records []int32 // indexes in the batch; nil: all of them
 	last    data.SourceOffset
 	done    bool // the whole batch is settled; last is valid and the slots are gone
+	count   int  // records
+	taken   int  // so many records of the settled prefix were in the last offset taken
 }
 
 // inflight is a batch in the ledger.
@@ -52,9 +56,11 @@ type inflight struct {
 	settled []atomic.Uint64 // one bit a record
 	left    atomic.Int64
 	dropped atomic.Int64 // filtered or skipped; the rest is acknowledged
-	records []data.Record
-	onDone  func(*inflight) // called once, when the last record is settled
-	slab    *slab           // the client's records of the batch; nil before produce
+	n       int
+	records []data.Record       // the batch's; nil once shed
+	offsets []data.SourceOffset // of the records, once shed
+	onDone  func(*inflight)     // called once, when the last record is settled
+	slab    *slab               // the client's records of the batch; nil before produce
 }
 
 // NewLedger returns an empty ledger.
@@ -68,7 +74,7 @@ func NewLedger() *Ledger {
 // last record; it must call close.
 func (l *Ledger) add(b *pipeline.Batch, done func(*inflight)) *inflight {
 	n := len(b.Records)
-	f := &inflight{ledger: l, batch: b, settled: make([]atomic.Uint64, (n+63)/64), records: b.Records, onDone: done}
+	f := &inflight{ledger: l, batch: b, settled: make([]atomic.Uint64, (n+63)/64), n: n, records: b.Records, onDone: done}
 	f.left.Store(int64(n))
 	l.In.Add(int64(n))
 	l.mu.Lock()
@@ -90,6 +96,7 @@ func (l *Ledger) add(b *pipeline.Batch, done func(*inflight)) *inflight {
 			f.entries, f.queues = append(f.entries, e), append(f.queues, q)
 			q.entries = append(q.entries, e)
 		}
+		e.count += j - i
 		if i > 0 || j < n {
 			for k := i; k < j; k++ {
 				e.records = append(e.records, int32(k))
@@ -112,10 +119,10 @@ func (f *inflight) entry(q *partQueue) *ledgerEntry {
 
 // queue finds a partition's queue, by pointer and then by content.
 func (l *Ledger) queue(p *data.MapValue) *partQueue {
-	if q, ok := l.byPtr[p]; ok {
+	if q, ok := l.byPtr[p]; ok && !q.gone {
 		return q
 	}
-	key := data.OfMap(p).String()
+	key := partitionKey(p)
 	q, ok := l.byKey[key]
 	if !ok {
 		q = &partQueue{partition: p}
@@ -128,6 +135,54 @@ func (l *Ledger) queue(p *data.MapValue) *partQueue {
 	return q
 }
 
+// partitionKey is a text that only equal partitions share: strings are quoted, so
+// that {a="1, b=2"} is not {a="1", b="2"}, nor {a="1"} {a=1}. Numbers of
+// different widths are one, as they are in the offset topic's keys.
+func partitionKey(p *data.MapValue) string {
+	if p == nil {
+		return ""
+	}
+	key := []byte{'{'}
+	text := func(v data.Value) {
+		switch v.Kind() {
+		case data.KindString:
+			key = strconv.AppendQuote(key, v.Str())
+		case data.KindBytes:
+			key = strconv.AppendQuote(append(key, 'b'), string(v.Bytes()))
+		default:
+			key = v.AppendText(key)
+		}
+	}
+	for _, e := range p.Entries() {
+		text(e.Key)
+		key = append(key, '=')
+		text(e.Value)
+		key = append(key, ',')
+	}
+	return string(key)
+}
+
+// offset is record i's. The ledger's lock is held, or nobody sheds any more.
+func (f *inflight) offset(i int) data.SourceOffset {
+	if f.records == nil {
+		return f.offsets[i]
+	}
+	return f.records[i].SourceOffset
+}
+
+// shed lets go of the records and keeps their offsets, in a slice of as many
+// elements. The caller owns the records again.
+func (f *inflight) shed(offsets []data.SourceOffset) []data.Record {
+	for i := range f.records {
+		offsets[i] = f.records[i].SourceOffset
+	}
+	f.ledger.mu.Lock()
+	defer f.ledger.mu.Unlock()
+	records := f.records
+	f.records, f.offsets = nil, offsets
+	return records
+}
+
 // settle marks record i of the batch. Each record is settled once.
 func (f *inflight) settle(i int) {
 	f.settled[i/64].Or(1 << (i % 64))
@@ -138,6 +193,7 @@ func (f *inflight) settle(i int) {
 
 // skip settles record i as one whose failure is tolerated.
 func (f *inflight) skip(i int) {
+	f.batch.States[i] = pipeline.Skipped // nobody reads the states before the last record is settled
 	f.ledger.Skipped.Add(1)
 	f.dropped.Add(1)
 	f.settle(i)
@@ -173,15 +229,15 @@ func (f *inflight) isSettled(i int32) bool { return f.settled[i/64].Load()&(1<<(
 // close ends the account of a settled batch: its slots may be used again.
 func (f *inflight) close() {
 	l := f.ledger
-	l.Acked.Add(int64(len(f.records)) - f.dropped.Load())
+	l.Acked.Add(int64(f.n) - f.dropped.Load())
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i, e := range f.entries {
-		last := len(f.records) - 1
+		last := f.n - 1
 		if e.records != nil {
 			last = int(e.records[len(e.records)-1])
 		}
-		e.last, e.done, e.batch, e.records = f.records[last].SourceOffset, true, nil, nil
+		e.last, e.done, e.batch, e.records = f.offset(last), true, nil, nil
 		f.queues[i].fold()
 	}
 	l.open--
@@ -190,11 +246,14 @@ func (f *inflight) close() {
 	}
 }
 
-// fold pops the settled entries at the head.
+// fold pops the settled entries at the head. Of one that was taken already there
+// is nothing new to store.
 func (q *partQueue) fold() {
 	n := 0
 	for n < len(q.entries) && q.entries[n].done {
-		q.ready, q.hasReady = q.entries[n].last, true
+		if e := q.entries[n]; e.taken < e.count {
+			q.ready, q.hasReady = e.last, true
+		}
 		n++
 	}
 	if n > 0 {
@@ -210,48 +269,59 @@ type PartitionOffset struct {
 	Offset    data.SourceOffset
 }
 
+// keepQueues is how many queues with nothing in them a ledger keeps at least: a
+// task that makes partitions without end, such as one a file, must not keep them
+// all for ever.
+const keepQueues = 1024
+
 // Take returns the offsets that may be stored now and were not taken before. If
 // storing them fails, give them back with [Ledger.PutBack].
 func (l *Ledger) Take() []PartitionOffset {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []PartitionOffset
-	for _, q := range l.byKey {
+	for key, q := range l.byKey {
 		off, ok := q.ready, q.hasReady
-		if len(q.entries) > 0 {
-			if o, some := q.entries[0].prefix(); some {
-				off, ok = o, true
+		for _, e := range q.entries {
+			o, n, whole := e.prefix()
+			if n > e.taken {
+				off, ok, e.taken = o, true, n
+			}
+			if !whole {
+				break
 			}
 		}
-		if ok {
-			q.hasReady = false
+		switch {
+		case ok:
+			q.ready, q.hasReady = data.SourceOffset{}, false
 			out = append(out, PartitionOffset{q.partition, off})
+		case len(q.entries) == 0 && len(l.byKey) > keepQueues:
+			q.gone = true
+			delete(l.byKey, key)
 		}
 	}
 	return out
 }
 
-// prefix returns the offset of the last record of the entry's settled prefix.
-func (e *ledgerEntry) prefix() (off data.SourceOffset, ok bool) {
-	if e.batch == nil {
-		return off, false
+// prefix returns the offset of the last record of the entry's settled prefix, the
+// prefix's length, and whether that is all of the entry: another partition's
+// record may still hold up the batch.
+func (e *ledgerEntry) prefix() (off data.SourceOffset, n int, whole bool) {
+	if e.done {
+		return e.last, e.count, true
 	}
-	if e.records == nil {
-		for i := range int32(len(e.batch.records)) {
-			if !e.batch.isSettled(i) {
-				break
-			}
-			off, ok = e.batch.records[i].SourceOffset, true
+	at := func(k int) int32 {
+		if e.records == nil {
+			return int32(k)
 		}
-		return off, ok
+		return e.records[k]
 	}
-	for _, i := range e.records {
-		if !e.batch.isSettled(i) {
-			break
-		}
-		off, ok = e.batch.records[i].SourceOffset, true
+	for n = e.taken; n < e.count && e.batch.isSettled(at(n)); n++ {
 	}
-	return off, ok
+	if n > 0 {
+		off = e.batch.records[at(n-1)].SourceOffset
+	}
+	return off, n, n == e.count
 }
 
 // PutBack returns offsets that could not be stored, unless newer ones are ready.

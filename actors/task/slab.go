@@ -14,15 +14,16 @@ import (
 )
 
 // slab holds the client's records of one batch in one piece, so that they cost
-// one allocation, and the place of a record in it is its index in the batch.
+// nothing each, and the place of a record in it is its index in the batch.
 type slab struct {
-	recs []kgo.Record
-	f    *inflight
-	r    *sourceRun
+	recs   []kgo.Record
+	f      *inflight
+	r      *sourceRun
+	failed bool // of a promise: the client may still hold a record; don't use the slab again
 }
 
 func newSlab(f *inflight, r *sourceRun) *slab {
-	s := &slab{recs: make([]kgo.Record, len(f.records)), f: f, r: r}
+	s := &slab{recs: take(&r.pool.slabs, f.n), f: f, r: r}
 	f.slab = s
 	return s
 }
@@ -30,6 +31,7 @@ func newSlab(f *inflight, r *sourceRun) *slab {
 // promise is what the client calls for each record, one at a time.
 func (s *slab) promise(rec *kgo.Record, err error) {
 	i := int((uintptr(unsafe.Pointer(rec)) - uintptr(unsafe.Pointer(unsafe.SliceData(s.recs)))) / unsafe.Sizeof(kgo.Record{}))
+	s.failed = s.failed || err != nil
 	s.r.produced(s.f, i, rec, err)
 }
 
@@ -49,52 +51,82 @@ func produceError(topic string, err error) error {
 		Cause: &connectors.Error{JavaClass: "org.apache.kafka.common.KafkaException", Class: class, Msg: "producing to topic " + topic, Cause: err}}
 }
 
-// batchPool keeps the slots of settled batches for the next ones. A batch is 2000
-// slots of 240 bytes under load; making them anew each time costs a quarter of
-// the source's speed in collection.
+// batchPool keeps what batches are made of for the next ones: making it anew costs
+// a quarter of the source's speed in collection. Each part goes back as soon as its
+// stage is done with it, so that a record that waits for its acknowledgement holds its
+// offset and the client's record, and no more. It is safe for concurrent use.
 type batchPool struct {
-	mu      sync.Mutex
-	batches []*pipeline.Batch
-	recs    [][]data.Record
+	batches stack[*pipeline.Batch]
+	recs    stack[[]data.Record]
+	raws    stack[[]pipeline.Raw]
+	offsets stack[[]data.SourceOffset]
+	slabs   stack[[]kgo.Record]
 }
 
-const poolKeeps = 64
+// poolKeeps bounds what is kept of each.
+const poolKeeps = 48
+
+// stack holds slices or batches that nobody uses.
+type stack[T any] struct {
+	mu   sync.Mutex
+	free []T
+}
+
+func (s *stack[T]) pop() (v T, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := len(s.free)
+	if n == 0 {
+		return v, false
+	}
+	v = s.free[n-1]
+	var zero T
+	s.free[n-1] = zero
+	s.free = s.free[:n-1]
+	return v, true
+}
+
+func (s *stack[T]) push(v T) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.free) < poolKeeps {
+		s.free = append(s.free, v)
+	}
+}
+
+// take returns a slice of n elements, all zero.
+func take[E any](s *stack[[]E], n int) []E {
+	if v, ok := s.pop(); ok && cap(v) >= n {
+		return v[:n]
+	}
+	return make([]E, n)
+}
+
+// giveBack clears a slice, so that lines and structs don't live on in the pool, and
+// keeps it.
+func giveBack[E any](s *stack[[]E], v []E) {
+	if cap(v) == 0 {
+		return
+	}
+	clear(v)
+	s.push(v[:0])
+}
 
 func (p *batchPool) get() *pipeline.Batch {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if n := len(p.batches); n > 0 {
-		b := p.batches[n-1]
-		p.batches = p.batches[:n-1]
+	if b, ok := p.batches.pop(); ok {
 		return b
 	}
 	return &pipeline.Batch{}
 }
 
-func (p *batchPool) slots(n int) []data.Record {
-	p.mu.Lock()
-	if k := len(p.recs); k > 0 && cap(p.recs[k-1]) >= n {
-		s := p.recs[k-1]
-		p.recs = p.recs[:k-1]
-		p.mu.Unlock()
-		return s[:0]
-	}
-	p.mu.Unlock()
-	return make([]data.Record, 0, n)
-}
+// slots returns an empty slice with room for n records.
+func (p *batchPool) slots(n int) []data.Record { return take(&p.recs, n)[:0] }
 
+// put takes back a batch with what it still holds.
 func (p *batchPool) put(b *pipeline.Batch) {
-	recs := b.Records
-	clear(recs) // lines and structs must not live on in the pool
-	b.Records, b.Bytes = nil, 0
-	clear(b.Raw)
+	giveBack(&p.recs, b.Records)
+	giveBack(&p.raws, b.Raw)
+	b.Records, b.Raw, b.Bytes = nil, nil, 0
 	b.Reset(0)
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if len(p.batches) < poolKeeps {
-		p.batches = append(p.batches, b)
-	}
-	if cap(recs) > 0 && len(p.recs) < poolKeeps {
-		p.recs = append(p.recs, recs[:0])
-	}
+	p.batches.push(b)
 }

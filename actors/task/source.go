@@ -388,6 +388,7 @@ func (r *sourceRun) transform(b *pipeline.Batch) error {
 }
 
 func (r *sourceRun) convert(b *pipeline.Batch) error {
+	b.Raw = take(&r.pool.raws, len(b.Records))
 	return r.stageSpan(b, "convert", func() error { return r.parts.Load().Converters.ToRaw(r.ctx, b) })
 }
 
@@ -419,6 +420,12 @@ func (r *sourceRun) produce(b *pipeline.Batch) error {
 		}
 	}
 	slab := newSlab(f, r)
+	// From the first Produce on the batch can be settled at any moment, so what this
+	// stage needs is taken out of it before. Records that nobody can ask for again are
+	// let go now.
+	raws := b.Raw
+	b.Raw = nil
+	defer func() { giveBack(&r.pool.raws, raws) }()
 	if b.Live() < len(b.Records) {
 		// Settle the dropped ones first: when nothing is left the batch may be gone
 		// at once.
@@ -428,17 +435,18 @@ func (r *sourceRun) produce(b *pipeline.Batch) error {
 		if live == 0 {
 			return nil
 		}
-		return r.produceSome(b, slab, states, trace)
+		return r.produceSome(raws, slab, states, trace)
 	}
-	return r.produceSome(b, slab, nil, trace)
+	if b.Originals == nil && !r.committer && !r.parts.Load().Errors.TolerateAll {
+		b.Records = nil
+		giveBack(&r.pool.recs, f.shed(take(&r.pool.offsets, f.n)))
+	}
+	return r.produceSome(raws, slab, nil, trace)
 }
 
-// produceSome produces the live records; states nil means that all are. The
-// batch's slots stay valid until the last record is settled, which cannot be
-// before the loop's last Produce.
-func (r *sourceRun) produceSome(b *pipeline.Batch, slab *slab, states []pipeline.State, trace []kgo.RecordHeader) error {
+// produceSome produces the live records; states nil means that all are.
+func (r *sourceRun) produceSome(raws []pipeline.Raw, slab *slab, states []pipeline.State, trace []kgo.RecordHeader) error {
 	last := ""
-	raws := b.Raw
 	client := r.parts.Load().Client
 	for i := range raws {
 		if states != nil && states[i] != pipeline.Live {
@@ -530,11 +538,15 @@ func (r *sourceRun) settled(f *inflight) {
 func (r *sourceRun) retire(f *inflight) {
 	b := f.batch
 	f.close()
+	giveBack(&r.pool.offsets, f.offsets)
+	if f.slab != nil && !f.slab.failed {
+		giveBack(&r.pool.slabs, f.slab.recs)
+	}
 	r.Metrics.Written.Store(r.ledger.Acked.Load())
 	r.Metrics.Active.Store(r.ledger.Active())
 	r.Metrics.BatchTime.Add(time.Since(b.Polled))
 	if b.Trace != nil {
-		r.Spans.End(b.Trace, len(b.Records), nil)
+		r.Spans.End(b.Trace, f.n, nil)
 	}
 	bytes := b.Bytes
 	r.pool.put(b)
