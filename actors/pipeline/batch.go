@@ -51,6 +51,10 @@ type Batch struct {
 	States    []State // one a record
 	Raw       []Raw   // one a record: made by convert (source) or by consume (sink)
 
+	// Recycle says that Records came from the task's pool and go back there; a
+	// plugin's own slice may have more behind it than the plugin gave away.
+	Recycle bool
+
 	Bytes  int64           // the credit that the batch holds
 	Polled time.Time       // when it came into being
 	Trace  context.Context //nolint:containedctx // carries the batch's span from stage to stage; nil when not sampled

@@ -23,69 +23,79 @@ type Chain struct {
 	Steps  []Step
 	Errors *Errors
 	Sink   bool
+
+	before data.Record // as it was before the present step; kept while errors.retry.timeout is set
 }
 
 // Apply runs the chain over the live records of a batch. A record that a
 // transform drops is Filtered; one that fails and is tolerated is Skipped. The
 // error, if any, ends the task.
+//
+// Where a source record comes from (its source partition and offset) is not the
+// transforms' to change: what they write there is undone, as Kafka Connect
+// accounts for the record that the task returned.
 func (c *Chain) Apply(ctx context.Context, b *Batch) error {
 	if len(c.Steps) == 0 {
 		return nil
 	}
-	for i := 0; i < len(b.Records); {
-		n, step, err := c.run(b, i)
+	for at, step := 0, 0; at < len(b.Records); {
+		i, s, err := c.run(b, at, step)
 		if err == nil {
 			return nil
 		}
-		i = n
-		// The slot is spoilt. With originals at hand the whole chain can be tried
-		// again; without them a retriable transform is not retried.
-		var again func() error
-		if b.Originals != nil {
-			again = func() error {
-				b.Records[i] = b.Originals[i]
-				_, e := c.one(b, i)
-				return e
+		// A transform is tried again with the record as it was before that
+		// transform; those before it have done their work.
+		var again func(*Report) error
+		if c.Errors.RetryTimeout != 0 {
+			before := c.before
+			again = func(*Report) error {
+				b.Records[i] = before
+				return c.one(b, i, s)
 			}
 		}
-		ok, fatal := c.Errors.Handle(ctx, c.report(b, i, c.Steps[step].Class, err), again)
+		ok, fatal := c.Errors.Handle(ctx, c.report(b, i, c.Steps[s].Class, err), again)
 		if fatal != nil {
 			return fatal
+		}
+		if ok && b.States[i] == Live {
+			at, step = i, s+1
+			continue
 		}
 		if !ok {
 			b.Drop(i, Skipped)
 		}
-		i++
+		at, step = i+1, 0
 	}
 	return nil
 }
 
-// run applies the chain from record i on until one fails; it returns where, in
-// which step, and why. One deferred call serves the whole run, so that catching
-// a plugin's panic costs nothing a record.
-func (c *Chain) run(b *Batch, i int) (at, step int, err error) {
+// run applies the chain from a step of record i on until one fails; it returns
+// where, in which step, and why. One deferred call serves the whole run, so that
+// catching a plugin's panic costs nothing a record.
+func (c *Chain) run(b *Batch, i, from int) (at, step int, err error) {
+	var rec *data.Record
+	var part *data.MapValue
+	var off data.SourceOffset
 	defer func() {
 		if r := recover(); r != nil {
-			at, step, err = i, min(step, len(c.Steps)-1), Recovered(r)
+			at, err = i, Recovered(r)
+		}
+		if err != nil {
+			rec.SourcePartition, rec.SourceOffset = part, off
 		}
 	}()
-	for ; i < len(b.Records); i++ {
+	retries := c.Errors.RetryTimeout != 0
+	for ; i < len(b.Records); i, from = i+1, 0 {
 		if b.States[i] != Live {
 			continue
 		}
-		rec := &b.Records[i]
-		for step = 0; step < len(c.Steps); step++ {
-			s := &c.Steps[step]
-			if s.Predicate != nil {
-				yes, e := s.Predicate.Test(rec)
-				if e != nil {
-					return i, step, e
-				}
-				if yes == s.Negate {
-					continue
-				}
+		rec = &b.Records[i]
+		part, off = rec.SourcePartition, rec.SourceOffset
+		for step = from; step < len(c.Steps); step++ {
+			if retries {
+				c.before = *rec
 			}
-			keep, e := s.Transform.Apply(rec)
+			keep, e := c.Steps[step].apply(rec)
 			if e != nil {
 				return i, step, e
 			}
@@ -95,39 +105,41 @@ func (c *Chain) run(b *Batch, i int) (at, step int, err error) {
 				break
 			}
 		}
+		rec.SourcePartition, rec.SourceOffset = part, off
 	}
 	return i, 0, nil
 }
 
-// one applies the whole chain to record i alone.
-func (c *Chain) one(b *Batch, i int) (step int, err error) {
+// apply runs the step on a record, if its predicate lets it.
+func (s *Step) apply(rec *data.Record) (keep bool, err error) {
+	if s.Predicate != nil {
+		yes, err := s.Predicate.Test(rec)
+		if err != nil {
+			return false, err
+		}
+		if yes == s.Negate {
+			return true, nil
+		}
+	}
+	return s.Transform.Apply(rec)
+}
+
+// one applies one step to record i alone.
+func (c *Chain) one(b *Batch, i, step int) (err error) {
+	rec := &b.Records[i]
+	part, off := rec.SourcePartition, rec.SourceOffset
 	defer func() {
 		if r := recover(); r != nil {
 			err = Recovered(r)
 		}
+		rec.SourcePartition, rec.SourceOffset = part, off
 	}()
-	for step = range c.Steps {
-		s := &c.Steps[step]
-		if s.Predicate != nil {
-			yes, e := s.Predicate.Test(&b.Records[i])
-			if e != nil {
-				return step, e
-			}
-			if yes == s.Negate {
-				continue
-			}
-		}
-		keep, e := s.Transform.Apply(&b.Records[i])
-		if e != nil {
-			return step, e
-		}
-		if !keep {
-			b.Drop(i, Filtered)
-			c.Errors.Counters.Filtered.Add(1)
-			return step, nil
-		}
+	keep, err := c.Steps[step].apply(rec)
+	if err == nil && !keep {
+		b.Drop(i, Filtered)
+		c.Errors.Counters.Filtered.Add(1)
 	}
-	return 0, nil
+	return err
 }
 
 func (c *Chain) report(b *Batch, i int, class string, err error) Report {
@@ -173,9 +185,10 @@ func (c *Converters) ToRaw(ctx context.Context, b *Batch) error {
 			return nil
 		}
 		i = at
-		again := func() error {
-			_, e := c.oneToRaw(b, raw, i, &stage)
-			return e
+		again := func(r *Report) error {
+			err := c.oneToRaw(b, raw, i, &stage)
+			r.Stage, r.Class = stage, c.class(stage)
+			return err
 		}
 		ok, fatal := c.Errors.Handle(ctx, reportOf(false, stage, b, i, c.class(stage), err), again)
 		if fatal != nil {
@@ -216,13 +229,13 @@ func (c *Converters) runToRaw(b *Batch, raw []Raw, i int, stage *Stage) (at int,
 	return i, nil
 }
 
-func (c *Converters) oneToRaw(b *Batch, raw []Raw, i int, stage *Stage) (_ int, err error) {
+func (c *Converters) oneToRaw(b *Batch, raw []Raw, i int, stage *Stage) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = Recovered(r)
 		}
 	}()
-	return i, c.toRaw(&b.Records[i], &raw[i], stage)
+	return c.toRaw(&b.Records[i], &raw[i], stage)
 }
 
 func (c *Converters) toRaw(r *data.Record, out *Raw, stage *Stage) (err error) {
@@ -270,7 +283,11 @@ func (c *Converters) FromRaw(ctx context.Context, b *Batch) error {
 			return nil
 		}
 		i = at
-		again := func() error { return c.oneFromRaw(b, i, &stage) }
+		again := func(r *Report) error {
+			err := c.oneFromRaw(b, i, &stage)
+			r.Stage, r.Class = stage, c.class(stage)
+			return err
+		}
 		ok, fatal := c.Errors.Handle(ctx, reportOf(true, stage, b, i, c.class(stage), err), again)
 		if fatal != nil {
 			return fatal

@@ -58,10 +58,10 @@ const retryInitial = 300 * time.Millisecond
 const ToleranceExceeded = "Tolerance exceeded in error handler"
 
 // Handle deals with the failure err of an operation: it retries by calling again
-// (if not nil) while the error is retriable and time remains, reports what
-// remains, and returns nil when the record is to be skipped, or the error with
+// (if not nil; it may correct the report's stage) while the error is retriable and
+// time remains, reports what remains, and returns nil when the record is to be skipped, or the error with
 // which the task fails. ok is true when a retry succeeded.
-func (e *Errors) Handle(ctx context.Context, r Report, again func() error) (ok bool, fatal error) {
+func (e *Errors) Handle(ctx context.Context, r Report, again func(*Report) error) (ok bool, fatal error) {
 	e.Counters.Failures.Add(1)
 	err := r.Err
 	begun := time.Now()
@@ -78,7 +78,7 @@ func (e *Errors) Handle(ctx context.Context, r Report, again func() error) (ok b
 			return false, ctx.Err()
 		}
 		e.Counters.Retries.Add(1)
-		if err = again(); err == nil {
+		if err = again(&r); err == nil {
 			return true, nil
 		}
 		e.Counters.Failures.Add(1)
