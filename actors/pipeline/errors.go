@@ -89,9 +89,11 @@ func (e *Errors) Handle(ctx context.Context, r Report, again func(*Report) error
 	for _, rep := range e.Reporters {
 		rep.Report(ctx, r)
 	}
-	// A retriable error whose time is up is skipped without regard to tolerance,
-	// as Kafka Connect does it (spec: runtime §9).
-	if !e.TolerateAll && !connectors.IsRetriable(err) {
+	// A retriable error of an operation whose time is up is skipped without regard
+	// to tolerance, as Kafka Connect does it (spec: runtime §9). What a task or the
+	// producer reports was no such operation.
+	timeUp := connectors.IsRetriable(err) && r.Stage != TaskPut && r.Stage != KafkaProduce
+	if !e.TolerateAll && !timeUp {
 		return false, &PoisonError{Report: r}
 	}
 	e.Counters.Skipped.Add(1)

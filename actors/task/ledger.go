@@ -319,7 +319,7 @@ func (e *ledgerEntry) prefix() (off data.SourceOffset, n int, whole bool) {
 	for n = e.taken; n < e.count && e.batch.isSettled(at(n)); n++ {
 	}
 	if n > 0 {
-		off = e.batch.offset(int(at(n-1)))
+		off = e.batch.offset(int(at(n - 1)))
 	}
 	return off, n, n == e.count
 }

@@ -33,6 +33,15 @@ type Metrics struct {
 	Mailbox                       atomic.Int64 // batches that are between two stages
 }
 
+// settleDown clears the levels of an incarnation that has ended: what was between
+// its stages is gone.
+func (m *Metrics) settleDown() {
+	m.Mailbox.Store(0)
+	m.Credit.Store(0)
+	m.Partitions.Store(0)
+	m.Active.now.Store(0)
+}
+
 // Timing counts durations. Count and Sum only grow; Max is that since it was last
 // taken.
 type Timing struct{ Count, Sum, Max atomic.Int64 }

@@ -1,9 +1,11 @@
 package task
 
 import (
+	"errors"
 	"math/rand/v2"
 	"time"
 
+	"github.com/troupeio/troupe/actors/pipeline"
 	"github.com/troupeio/troupe/connectors"
 )
 
@@ -13,7 +15,7 @@ type Policy struct {
 	MaxCrashes int           // task.restart.max: restarts allowed within Window
 	Window     time.Duration // task.restart.window.ms
 	Initial    time.Duration // delay before the first restart; doubles
-	MaxDelay   time.Duration // of transient failures
+	MaxDelay   time.Duration // at most between two restarts
 }
 
 // DefaultPolicy restarts after 1, 2, 4, 8 and 16 s; the sixth crash in ten
@@ -45,14 +47,15 @@ func (b *Budget) Next(p Policy, class connectors.Class, now time.Time, up time.D
 		if up > time.Minute {
 			b.transient = 0
 		}
-		d := p.Initial << min(b.transient, 30)
-		if d <= 0 || d > p.MaxDelay {
-			d = p.MaxDelay
-		}
+		d := p.delay(b.transient)
 		b.transient++
-		// Up to a fifth more, so that many tasks of one broken system don't come
-		// back at one instant.
-		return d + time.Duration(0.2*rand.Float64()*float64(d)), true
+		// Up to a fifth more, at the limit less, so that many tasks of one broken
+		// system don't come back at one instant.
+		jitter := time.Duration(0.2 * rand.Float64() * float64(d))
+		if d+jitter > p.MaxDelay {
+			return max(d-jitter, min(p.Initial, p.MaxDelay)), true
+		}
+		return d + jitter, true
 	case connectors.Crash:
 		if up == 0 {
 			return 0, false
@@ -64,9 +67,36 @@ func (b *Budget) Next(p Policy, class connectors.Class, now time.Time, up time.D
 		if b.crashes >= p.MaxCrashes {
 			return 0, false
 		}
-		d := p.Initial << b.crashes
+		d := p.delay(b.crashes)
 		b.crashes++
 		return d, true
 	}
 	return 0, false
+}
+
+// delay is the n-th of the doubling delays, MaxDelay at most.
+func (p Policy) delay(n int) time.Duration {
+	d := p.Initial << min(n, 30)
+	if d>>min(n, 30) != p.Initial || d > p.MaxDelay {
+		return p.MaxDelay
+	}
+	return d
+}
+
+// classOf is the class of a failure. A record that could not be taken is poison,
+// whatever its error is made of: a restart would meet it again. A plugin that
+// panicked over it crashed, and a wrong setting stays one.
+func classOf(err error) connectors.Class {
+	var record *pipeline.PoisonError
+	if !errors.As(err, &record) {
+		return connectors.ClassOf(err)
+	}
+	var panicked *pipeline.PanicError
+	switch class := connectors.ClassOf(record.Report.Err); {
+	case class == connectors.Configuration:
+		return class
+	case errors.As(record.Report.Err, &panicked):
+		return connectors.Crash
+	}
+	return connectors.Poison
 }

@@ -17,43 +17,61 @@ import (
 )
 
 // putState belongs to the put loop, except what mu guards.
+//
+// A partition's stay is the time from its assignment until it is taken away; it
+// has a number, so that what was polled in one stay is told from what belongs to
+// the next. The group's view (owned) changes in the consumer's callbacks at once,
+// the put loop's (open) at the barriers, behind the batches.
 type putState struct {
 	started bool        // the plugin's Start was called; read after the loops ended
-	hurry   atomic.Bool // the task failed: what is queued is not put any more
+	hurry   atomic.Bool // the task failed or ends: what is queued is not put any more
 
-	current   map[connectors.TopicPartition]kgo.EpochOffset // after the last put
-	skipUntil map[connectors.TopicPartition]int64           // rewound: records are dropped until this offset comes
-	open      map[connectors.TopicPartition]bool
-	batch     *pipeline.Batch // being put
-	rewinds   map[connectors.TopicPartition]int64
-	timeout   time.Duration
-	wantsNow  bool // the plugin asked for a commit
-	firstErr  error
+	current  map[connectors.TopicPartition]kgo.EpochOffset // after the last put
+	need     map[connectors.TopicPartition]int64           // rewound: records polled before that seek are dropped
+	open     map[connectors.TopicPartition]int64           // stays that the plugin knows of
+	rewinds  map[connectors.TopicPartition]int64
+	timeout  time.Duration
+	wantsNow bool // the plugin asked for a commit
+	seekSeq  int64
 
 	mu        sync.Mutex
-	owned     map[connectors.TopicPartition]bool // by the consumer group
+	owned     map[connectors.TopicPartition]int64 // stays, by the consumer group
+	stays     int64
 	committed map[connectors.TopicPartition]int64
-	pending   sync.WaitGroup // the commit in flight
+	seeks     map[connectors.TopicPartition]seek // for the consume loop to do
+	batch     *pipeline.Batch                    // being put
+	reported  error                              // a report under tolerance none: the task fails of it
+	pending   sync.WaitGroup                     // the commit in flight
 	inFlight  atomic.Bool
+	seeking   atomic.Bool // seeks is not empty
 }
+
+// seek is where a partition is to be read on.
+type seek struct{ gen, stay, offset int64 }
 
 func (s *putState) init() {
 	s.current = make(map[connectors.TopicPartition]kgo.EpochOffset)
-	s.skipUntil = make(map[connectors.TopicPartition]int64)
-	s.open = make(map[connectors.TopicPartition]bool)
-	s.owned = make(map[connectors.TopicPartition]bool)
+	s.need = make(map[connectors.TopicPartition]int64)
+	s.open = make(map[connectors.TopicPartition]int64)
+	s.owned = make(map[connectors.TopicPartition]int64)
 	s.committed = make(map[connectors.TopicPartition]int64)
+	s.seeks = make(map[connectors.TopicPartition]seek)
 }
 
-func (s *putState) come(parts []connectors.TopicPartition) {
+// come begins a stay of each partition.
+func (s *putState) come(parts []connectors.TopicPartition) []int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, tp := range parts {
-		s.owned[tp] = true
+	stays := make([]int64, len(parts))
+	for i, tp := range parts {
+		s.stays++
+		s.owned[tp], stays[i] = s.stays, s.stays
+		delete(s.committed, tp)
 	}
+	return stays
 }
 
-// gone makes sure that nothing is committed for partitions that belong to
+// gone makes sure that nothing is put or committed for partitions that belong to
 // somebody else: a commit after a revocation would put them back into the
 // client's books and could skip records.
 func (s *putState) gone(parts []connectors.TopicPartition) {
@@ -65,15 +83,45 @@ func (s *putState) gone(parts []connectors.TopicPartition) {
 	}
 }
 
+// owns reports whether the stay that the put loop is in goes on.
 func (s *putState) owns(tp connectors.TopicPartition) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.owned[tp]
+	return s.owned[tp] != 0 && s.owned[tp] == s.open[tp]
+}
+
+// close forgets what the put loop knows of partitions.
+func (s *putState) close(parts []connectors.TopicPartition) {
+	for _, tp := range parts {
+		delete(s.open, tp)
+		delete(s.current, tp)
+		delete(s.need, tp)
+	}
+}
+
+func (s *putState) setBatch(b *pipeline.Batch) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.batch = b
+}
+
+// takeReported returns the error that a report must fail the task with.
+func (s *putState) takeReported() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.reported
 }
 
 // putLoop is the only goroutine on which the plugin works with records.
 func (r *sinkRun) putLoop() {
 	defer close(r.putDone)
+	if err := guard(func() error { r.runPut(); return nil }); err != nil {
+		r.put.hurry.Store(true)
+		r.fail(err)
+	}
+}
+
+func (r *sinkRun) runPut() {
 	select {
 	case <-r.ctx.Done():
 		return
@@ -82,25 +130,34 @@ func (r *sinkRun) putLoop() {
 	t := time.NewTicker(r.FlushInterval)
 	defer t.Stop()
 	quiet := true
-	for {
+	failed := func(err error) {
+		r.put.hurry.Store(true)
+		r.fail(err)
+	}
+	for r.ctx.Err() == nil {
 		select {
 		case <-r.ctx.Done():
 			return
 		case m := <-r.toPut:
-			var err error
 			if m.barrier != nil {
-				err = r.atBarrier(m.barrier)
-				close(m.barrier.done)
+				if err := r.atBarrier(m.barrier); err != nil {
+					failed(err)
+				}
 				if m.barrier.kind == last {
 					return
 				}
 			} else {
 				quiet = false
-				err = r.putBatch(m.batch)
+				if err := r.putBatch(m.batch); err != nil {
+					failed(err)
+				}
 			}
-			if err != nil {
-				r.put.hurry.Store(true)
-				r.fail(err)
+		case b := <-r.urgent:
+			if b.seen || r.ctx.Err() != nil {
+				continue
+			}
+			if err := r.atOnce(b); err != nil {
+				failed(err)
 			}
 		case <-t.C:
 			if r.put.hurry.Load() || len(r.put.open) == 0 {
@@ -109,20 +166,32 @@ func (r *sinkRun) putLoop() {
 			if quiet {
 				// Kafka Connect puts an empty batch when a poll gave nothing; sinks that
 				// flush by time rely on it.
-				if err := r.callPut(nil); err != nil && !connectors.IsRetriable(err) {
-					r.put.hurry.Store(true)
-					r.fail(putError(err))
+				err := r.callPut(nil)
+				if said := r.put.takeReported(); said != nil {
+					err = said
+				}
+				if err != nil && !retriablePut(err) {
+					failed(putError(err))
 					continue
 				}
 			}
 			quiet = true
+			r.rewind()
 			r.commit(nil, false)
+			r.rewind()
 		}
 	}
 }
 
 func putError(err error) error {
-	return &connectors.Error{JavaClass: connectors.ConnectException, Class: connectors.ClassOf(err), Msg: "Exiting WorkerSinkTask due to unrecoverable exception.", Cause: err}
+	return &connectors.Error{JavaClass: connectors.ConnectException, Class: classOf(err), Msg: "Exiting WorkerSinkTask due to unrecoverable exception.", Cause: err}
+}
+
+// retriablePut reports whether the same records may be put again. A report that
+// fails the task does so whatever it reported.
+func retriablePut(err error) bool {
+	var reported *pipeline.PoisonError
+	return connectors.IsRetriable(err) && !errors.As(err, &reported)
 }
 
 // putBatch puts a batch, again and again while the plugin says that it may work
@@ -130,27 +199,25 @@ func putError(err error) error {
 func (r *sinkRun) putBatch(b *pipeline.Batch) error {
 	s := &r.put
 	e := b.Entry.(*sinkEntry)
+	s.setBatch(b)
+	defer s.setBatch(nil)
 	for k := 0; ; k++ {
-		if s.hurry.Load() {
+		if s.hurry.Load() || r.ctx.Err() != nil {
 			return nil
 		}
-		if k > 0 || len(s.skipUntil) > 0 {
-			r.dropGone(b, e)
-		}
+		r.dropGone(b, e)
 		live := compact(b)
-		s.batch = b
 		begun := time.Now()
 		err := r.stageSpan(b, "put", func() error { return r.callPut(live) })
-		s.batch = nil
-		if s.firstErr != nil { // reported with tolerance none, whatever Put returned
-			return putError(s.firstErr)
+		if said := s.takeReported(); said != nil { // whatever Put returned
+			return putError(said)
 		}
 		if err == nil {
 			r.Metrics.PutTime.Add(time.Since(begun))
 			r.Metrics.Sent.Add(int64(len(live)))
 			break
 		}
-		if !connectors.IsRetriable(err) {
+		if !retriablePut(err) {
 			return putError(err)
 		}
 		d := s.timeout
@@ -161,7 +228,9 @@ func (r *sinkRun) putBatch(b *pipeline.Batch) error {
 		if k < 3 || k%10 == 0 {
 			r.Log.Warn("put failed and is tried again with the same records", "after", d, "records", len(live), "err", err)
 		}
-		wait(r.pollCtx, d)
+		if err := r.waitToPut(d); err != nil {
+			return err
+		}
 		if r.pollCtx.Err() != nil {
 			// Asked to stop: the records were not taken and are read again.
 			s.hurry.Store(true)
@@ -170,23 +239,56 @@ func (r *sinkRun) putBatch(b *pipeline.Batch) error {
 		r.rewind()
 	}
 	for _, end := range e.ends {
-		if _, skipping := s.skipUntil[end.tp]; skipping || !s.open[end.tp] {
+		if _, skipping := s.need[end.tp]; skipping || !s.owns(end.tp) {
 			continue
 		}
 		s.current[end.tp] = kgo.EpochOffset{Epoch: end.epoch, Offset: end.next}
 		s.mu.Lock()
-		if _, ok := s.committed[end.tp]; !ok && s.owned[end.tp] {
+		if _, ok := s.committed[end.tp]; !ok && s.owned[end.tp] == s.open[end.tp] {
 			s.committed[end.tp] = end.first
 		}
 		s.mu.Unlock()
 	}
 	r.rewind()
+	s.setBatch(nil)
 	r.retire(b)
 	if s.wantsNow {
 		s.wantsNow = false
 		r.commit(nil, false)
+		r.rewind()
 	}
 	return nil
+}
+
+// waitToPut waits until a batch may be put again. Partitions that are taken away
+// meanwhile are committed and closed at once: the whole group waits for that.
+func (r *sinkRun) waitToPut(d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-r.pollCtx.Done():
+			return nil
+		case <-t.C:
+			return nil
+		case b := <-r.urgent:
+			if err := r.atOnce(b); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// atOnce deals with a barrier ahead of the batches before it, which are dropped
+// then: they are read again by whom the partitions go to. One that takes away
+// what did not come yet has to wait for its turn.
+func (r *sinkRun) atOnce(b *barrier) error {
+	for _, tp := range b.parts {
+		if b.seen || r.put.open[tp] == 0 {
+			return nil
+		}
+	}
+	return r.atBarrier(b)
 }
 
 // compact moves the live records to the front; the plugin sees only them.
@@ -208,13 +310,12 @@ func compact(b *pipeline.Batch) []data.Record {
 func (r *sinkRun) dropGone(b *pipeline.Batch, e *sinkEntry) {
 	s := &r.put
 	for _, end := range e.ends {
-		until, skipping := s.skipUntil[end.tp]
-		owned := s.owns(end.tp)
-		if owned && !skipping {
-			continue
+		need, skipping := s.need[end.tp]
+		if skipping && end.gen >= need {
+			delete(s.need, end.tp)
+			skipping = false
 		}
-		if skipping && owned && end.first == until {
-			delete(s.skipUntil, end.tp)
+		if !skipping && s.owns(end.tp) {
 			continue
 		}
 		for i := range b.Raw {
@@ -246,49 +347,98 @@ func (r *sinkRun) rewind() {
 	if len(s.rewinds) == 0 {
 		return
 	}
-	r.seek(s.rewinds)
+	to := s.rewinds
 	s.rewinds = nil
+	r.seek(to)
 }
 
+// seek has partitions read on from other offsets. The consume loop moves the
+// client; records that it polled before are dropped when they come.
 func (r *sinkRun) seek(to map[connectors.TopicPartition]int64) {
 	s := &r.put
-	set := make(map[string]map[int32]kgo.EpochOffset)
+	any := false
 	for tp, off := range to {
 		if !s.owns(tp) {
 			continue
 		}
-		if set[tp.Topic] == nil {
-			set[tp.Topic] = make(map[int32]kgo.EpochOffset)
-		}
-		set[tp.Topic][tp.Partition] = kgo.EpochOffset{Epoch: -1, Offset: off}
-		s.skipUntil[tp] = off
+		any = true
+		s.seekSeq++
+		s.need[tp] = s.seekSeq
 		s.current[tp] = kgo.EpochOffset{Epoch: -1, Offset: off}
 		s.mu.Lock()
 		s.committed[tp] = off
+		s.seeks[tp] = seek{gen: s.seekSeq, stay: s.open[tp], offset: off}
+		s.seeking.Store(true)
 		s.mu.Unlock()
 	}
-	if len(set) > 0 {
-		r.client.SetOffsets(set)
+	if any {
+		r.gate.poke() // a poll of a quiet topic would not see it
 	}
+}
+
+// doSeeks moves the client to where the put loop wants it. It belongs to the
+// consume loop, between two polls and while the group cannot rebalance, so that it
+// is certain which records were polled before and which after. The client does not
+// move in a partition of which it has neither a committed offset nor a record;
+// then it is tried again after the next poll.
+func (r *sinkRun) doSeeks() {
+	s := &r.put
+	if !s.seeking.Load() {
+		return
+	}
+	s.mu.Lock()
+	todo := make(map[connectors.TopicPartition]seek, len(s.seeks))
+	set := make(map[string]map[int32]kgo.EpochOffset)
+	for tp, k := range s.seeks {
+		if s.owned[tp] != k.stay {
+			delete(s.seeks, tp)
+			continue
+		}
+		todo[tp] = k
+		if set[tp.Topic] == nil {
+			set[tp.Topic] = make(map[int32]kgo.EpochOffset)
+		}
+		set[tp.Topic][tp.Partition] = kgo.EpochOffset{Epoch: -1, Offset: k.offset}
+	}
+	s.mu.Unlock()
+	r.client.SetOffsets(set)
+	at := r.client.CommittedOffsets() // where SetOffsets leaves its mark
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for tp, k := range todo {
+		if eo, ok := at[tp.Topic][tp.Partition]; ok && eo.Offset == k.offset && eo.Epoch == -1 {
+			r.gens[tp] = k.gen
+			if s.seeks[tp] == k {
+				delete(s.seeks, tp)
+			}
+		}
+	}
+	s.seeking.Store(len(s.seeks) > 0)
 }
 
 // atBarrier deals with partitions that come or go, and with the end.
 func (r *sinkRun) atBarrier(b *barrier) error {
+	if b.seen {
+		return nil
+	}
+	b.seen = true
+	defer close(b.done)
 	s := &r.put
 	task := r.parts.Load().Task
 	switch b.kind {
 	case assigned:
-		for _, tp := range b.parts {
-			s.open[tp] = true
-			delete(s.current, tp)
-			delete(s.skipUntil, tp)
+		for i, tp := range b.parts {
+			s.close([]connectors.TopicPartition{tp})
+			s.open[tp] = b.stays[i]
 		}
 		r.Metrics.Partitions.Store(int64(len(s.open)))
-		if op, ok := task.(connectors.Opener); ok {
-			if err := call(r.pollCtx, r.Metrics, "opening partitions", r.CallTimeout, func(ctx context.Context) error { return op.Open(ctx, b.parts) }); err != nil && r.pollCtx.Err() == nil {
+		if op, ok := task.(connectors.Opener); ok && !s.hurry.Load() {
+			parts := slices.Clone(b.parts)
+			if err := call(r.pollCtx, r.Metrics, "opening partitions", r.CallTimeout, func(ctx context.Context) error { return op.Open(ctx, parts) }); err != nil && r.pollCtx.Err() == nil {
 				return connectors.Errorf("opening partitions: %w", err)
 			}
 		}
+		r.rewind() // sinks that keep their offsets themselves ask for them here
 		return nil
 	case last:
 		b.parts = slices.Collect(maps.Keys(s.open))
@@ -296,14 +446,11 @@ func (r *sinkRun) atBarrier(b *barrier) error {
 	if b.kind != lost && len(b.parts) > 0 {
 		r.commit(b.parts, true)
 	}
-	for _, tp := range b.parts {
-		delete(s.open, tp)
-		delete(s.current, tp)
-		delete(s.skipUntil, tp)
-	}
+	s.close(b.parts)
 	r.Metrics.Partitions.Store(int64(len(s.open)))
 	if cl, ok := task.(connectors.Closer); ok && len(b.parts) > 0 {
-		if err := call(context.WithoutCancel(r.ctx), r.Metrics, "closing partitions", r.CallTimeout, func(ctx context.Context) error { return cl.Close(ctx, b.parts) }); err != nil {
+		parts := slices.Clone(b.parts)
+		if err := call(context.WithoutCancel(r.ctx), r.Metrics, "closing partitions", r.CallTimeout, func(ctx context.Context) error { return cl.Close(ctx, parts) }); err != nil {
 			return connectors.Errorf("closing partitions: %w", err)
 		}
 	}
@@ -342,6 +489,11 @@ func (r *sinkRun) commit(parts []connectors.TopicPartition, wait bool) {
 	safe, err := r.preCommit(want)
 	if err != nil {
 		r.Metrics.CommitFails.Add(1)
+		if Abandoned(err) && r.pollCtx.Err() == nil {
+			s.hurry.Store(true)
+			r.fail(err) // nothing may be called beside it
+			return
+		}
 		if r.pollCtx.Err() != nil || wait {
 			r.Log.Error("Offset commit failed; records since the last commit are delivered again", "err", err)
 			return
@@ -361,7 +513,7 @@ func (r *sinkRun) commit(parts []connectors.TopicPartition, wait bool) {
 			r.Log.Warn("the task wants to commit an offset that it was not asked about; ignored", "partition", tp.String(), "offset", off)
 			continue
 		}
-		if c, ok := s.committed[tp]; (ok && c == off) || !s.owned[tp] {
+		if c, ok := s.committed[tp]; (ok && c == off) || s.owned[tp] == 0 || s.owned[tp] != s.open[tp] {
 			continue
 		}
 		if offsets[tp.Topic] == nil {
@@ -378,20 +530,40 @@ func (r *sinkRun) commit(parts []connectors.TopicPartition, wait bool) {
 		r.Metrics.Commits.Add(1)
 		return
 	}
+	stays := make(map[connectors.TopicPartition]int64, len(want))
+	for tp := range want {
+		stays[tp] = s.open[tp]
+	}
 	s.inFlight.Store(true)
 	s.pending.Go(func() {
 		defer s.inFlight.Store(false)
-		r.sendCommit(offsets, begun)
+		r.sendCommit(offsets, stays, begun)
 	})
 	if wait {
 		s.pending.Wait()
 	}
 }
 
-func (r *sinkRun) sendCommit(offsets map[string]map[int32]kgo.EpochOffset, begun time.Time) {
+// sendCommit commits offsets of stays that still go on.
+func (r *sinkRun) sendCommit(offsets map[string]map[int32]kgo.EpochOffset, stays map[connectors.TopicPartition]int64, begun time.Time) {
 	s := &r.put
 	ctx, cancel := context.WithTimeout(r.ctx, r.FlushTimeout)
 	defer cancel()
+	s.mu.Lock()
+	for t, ps := range offsets {
+		for p := range ps {
+			if tp := (connectors.TopicPartition{Topic: t, Partition: p}); s.owned[tp] != stays[tp] {
+				delete(ps, p)
+			}
+		}
+		if len(ps) == 0 {
+			delete(offsets, t)
+		}
+	}
+	s.mu.Unlock()
+	if len(offsets) == 0 {
+		return
+	}
 	err := commitOffsets(ctx, r.client, offsets)
 	if err != nil {
 		r.Metrics.CommitFails.Add(1)
@@ -406,26 +578,32 @@ func (r *sinkRun) sendCommit(offsets map[string]map[int32]kgo.EpochOffset, begun
 	defer s.mu.Unlock()
 	for t, ps := range offsets {
 		for p, eo := range ps {
-			if tp := (connectors.TopicPartition{Topic: t, Partition: p}); s.owned[tp] {
+			if tp := (connectors.TopicPartition{Topic: t, Partition: p}); s.owned[tp] == stays[tp] {
 				s.committed[tp] = eo.Offset
 			}
 		}
 	}
 }
 
-// preCommit asks the plugin which offsets are safe.
+// preCommit asks the plugin which offsets are safe. The plugin has maps of its
+// own: what it does with them must not change what we compare its answer with.
 func (r *sinkRun) preCommit(want map[connectors.TopicPartition]int64) (map[connectors.TopicPartition]int64, error) {
 	task := r.parts.Load().Task
+	theirs := maps.Clone(want)
 	switch t := task.(type) {
 	case connectors.PreCommitter:
-		var safe map[connectors.TopicPartition]int64
-		err := call(r.ctx, r.Metrics, "preCommit", r.CallTimeout, func(ctx context.Context) (err error) {
-			safe, err = t.PreCommit(ctx, want)
+		answer := make(chan map[connectors.TopicPartition]int64, 1)
+		err := call(r.ctx, r.Metrics, "preCommit", r.CallTimeout, func(ctx context.Context) error {
+			safe, err := t.PreCommit(ctx, theirs)
+			answer <- maps.Clone(safe)
 			return err
 		})
-		return safe, err
+		if err != nil {
+			return nil, err
+		}
+		return <-answer, nil
 	case connectors.Flusher:
-		return want, call(r.ctx, r.Metrics, "flush", r.CallTimeout, func(ctx context.Context) error { return t.Flush(ctx, want) })
+		return want, call(r.ctx, r.Metrics, "flush", r.CallTimeout, func(ctx context.Context) error { return t.Flush(ctx, theirs) })
 	}
 	return want, nil
 }
@@ -454,7 +632,7 @@ func (c sinkContext) Assignment() []connectors.TopicPartition {
 
 func (c sinkContext) check(parts []connectors.TopicPartition) error {
 	for _, tp := range parts {
-		if !c.r.put.open[tp] {
+		if c.r.put.open[tp] == 0 {
 			return &connectors.Error{JavaClass: "org.apache.kafka.connect.errors.IllegalWorkerStateException",
 				Msg: "SinkTasks may not pause partitions that are not currently assigned to them."}
 		}
@@ -503,8 +681,7 @@ func (c sinkContext) ErrantRecords() connectors.ErrantRecordReporter {
 	return errantReporter{c.r}
 }
 
-// errantReporter implements KIP-610. Call it from the task's own goroutine or
-// while Put waits.
+// errantReporter implements KIP-610. It may be called from any goroutine.
 type errantReporter struct{ r *sinkRun }
 
 // Report implements [connectors.ErrantRecordReporter].
@@ -516,7 +693,12 @@ func (e errantReporter) Report(ctx context.Context, rec *data.Record, cause erro
 	}
 	_, fatal := parts.Errors.Handle(ctx, pipeline.Report{Stage: pipeline.TaskPut, Class: parts.TaskClass, Raw: raw, Err: cause}, nil)
 	if fatal != nil {
-		e.r.put.firstErr = fatal
+		s := &e.r.put
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if s.reported == nil {
+			s.reported = fatal
+		}
 	}
 	return fatal
 }
@@ -524,22 +706,36 @@ func (e errantReporter) Report(ctx context.Context, rec *data.Record, cause erro
 // raw finds the bytes that were consumed for a record; a record that is in no
 // batch any more is written anew through the task's converters.
 func (e errantReporter) raw(ctx context.Context, rec *data.Record) (*pipeline.Raw, error) {
-	if b := e.r.put.batch; b != nil {
-		for i := range b.Raw {
-			if b.Raw[i].Offset == rec.OriginalOffset && b.Raw[i].Partition == rec.OriginalPartition && b.Raw[i].Topic == rec.OriginalTopic {
-				raw := b.Raw[i]
-				return &raw, nil
-			}
-		}
+	if raw := e.consumed(rec); raw != nil {
+		return raw, nil
 	}
 	one := &pipeline.Batch{Records: []data.Record{*rec}}
 	one.Reset(1)
+	e.r.errant.Lock()
+	defer e.r.errant.Unlock()
 	if err := e.r.parts.Load().Errant.ToRaw(ctx, one); err != nil {
 		return nil, err
 	}
 	raw := one.Raw[0]
 	raw.Topic, raw.Partition, raw.Offset, raw.TimestampType = rec.OriginalTopic, rec.OriginalPartition, rec.OriginalOffset, rec.TimestampType
 	return &raw, nil
+}
+
+// consumed returns a copy of a record's bytes while its batch is being put.
+func (e errantReporter) consumed(rec *data.Record) *pipeline.Raw {
+	s := &e.r.put
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.batch == nil {
+		return nil
+	}
+	for i := range s.batch.Raw {
+		if b := &s.batch.Raw[i]; b.Offset == rec.OriginalOffset && b.Partition == rec.OriginalPartition && b.Topic == rec.OriginalTopic {
+			raw := *b
+			return &raw
+		}
+	}
+	return nil
 }
 
 // commitOffsets commits and waits for the answer.

@@ -73,6 +73,7 @@ type sinkRun struct {
 	stopPoll    context.CancelFunc
 	sys         *actor.ActorSystem
 	first, next *actor.PID // convert, transform
+	stages      []*stage
 	parts       atomic.Pointer[SinkParts]
 	client      *kgo.Client     // set before the consume loop begins
 	clientLife  context.Context //nolint:containedctx // the client's: it bounds its Close
@@ -89,7 +90,10 @@ type sinkRun struct {
 	broken      chan struct{}
 	dead        atomic.Bool
 	put         putState
-	topics      map[string]bool // of the convert stage
+	topics      map[string]bool                     // of the convert stage
+	gens        map[connectors.TopicPartition]int64 // of the consume loop: the last seek that was done
+	urgent      chan *barrier                       // the barriers that take partitions away, once more
+	errant      sync.Mutex                          // the converters of reports
 }
 
 // putMsg is a batch or a barrier; one of them.
@@ -111,7 +115,9 @@ const (
 type barrier struct {
 	kind  barrierKind
 	parts []connectors.TopicPartition
+	stays []int64       // of an assignment: the stay of each partition
 	done  chan struct{} // closed by the put loop
+	seen  bool          // of the put loop: dealt with ahead of its turn
 }
 
 // sinkEntry is where a batch ends in each partition.
@@ -123,12 +129,13 @@ type partEnd struct {
 	tp          connectors.TopicPartition
 	first, next int64 // offset of the first record, and one past the last
 	epoch       int32
+	gen         int64 // the last seek in the partition when the records were polled
 }
 
 func newSinkRun(spec SinkSpec, n int, final *atomic.Bool, tell func(event)) *sinkRun {
 	r := &sinkRun{SinkSpec: spec, n: n, final: final, tell: tell, credit: newCredit(spec.Common.Budget), gate: newGate(),
 		toPut: make(chan putMsg, 2*maxBatches), up: make(chan struct{}), consumeDone: make(chan struct{}), putDone: make(chan struct{}),
-		broken: make(chan struct{}), topics: make(map[string]bool)}
+		broken: make(chan struct{}), topics: make(map[string]bool), gens: make(map[connectors.TopicPartition]int64), urgent: make(chan *barrier, 16)}
 	r.ctx, r.cancel = context.WithCancel(context.Background())
 	r.pollCtx, r.stopPoll = context.WithCancel(r.ctx)
 	r.clientLife, r.cutClient = context.WithCancel(context.Background())
@@ -151,49 +158,70 @@ func (r *sinkRun) fail(err error) {
 func (r *sinkRun) begin(c actor.Context) {
 	r.sys = c.ActorSystem()
 	self := c.Self()
-	stage := func(name string, f func(*pipeline.Batch) error, next func(any)) *actor.PID {
-		return c.SpawnPrefix(actor.PropsFromFunc(func(c actor.Context) {
-			switch m := c.Message().(type) {
-			case *barrier:
-				next(m)
-			case *pipeline.Batch:
+	stageOf := func(f func(*pipeline.Batch) error, next func(any)) *stage {
+		return &stage{failed: r.stageFailed, fail: func(err error) stageFailure { return stageFailure{task: self, n: r.n, err: err} },
+			work: func(m any) error {
+				b, ok := m.(*pipeline.Batch)
+				if !ok {
+					next(m)
+					return nil
+				}
 				if r.dead.Load() {
-					return
+					return nil
 				}
 				r.Metrics.Mailbox.Add(-1)
-				if err := f(m); err != nil {
-					if m.Trace != nil {
-						r.Spans.End(m.Trace, len(m.Records), err)
+				if err := guard(func() error { return f(b) }); err != nil {
+					if b.Trace != nil {
+						r.Spans.End(b.Trace, len(b.Records), err)
 					}
-					r.failOnce.Do(func() { close(r.broken); r.stopPoll() })
-					panic(stageFailure{task: self, n: r.n, err: err})
+					return err
 				}
-				next(m)
-			}
-		}), name)
+				next(b)
+				return nil
+			}}
 	}
 	c.SpawnPrefix(owner(func() { go r.putLoop() }, r.cancel), "put")
-	r.next = stage("transform", r.transform, func(m any) {
+	transform := stageOf(r.transform, func(m any) {
 		switch m := m.(type) {
 		case *barrier:
-			r.toPut <- putMsg{barrier: m}
+			r.toPutLoop(putMsg{barrier: m})
 		case *pipeline.Batch:
-			r.toPut <- putMsg{batch: m}
+			r.toPutLoop(putMsg{batch: m})
 		}
 	})
-	r.first = stage("convert", r.convert, func(m any) {
+	r.next = c.SpawnPrefix(transform.props(), "transform")
+	convert := stageOf(r.convert, func(m any) {
 		if _, ok := m.(*pipeline.Batch); ok {
 			r.Metrics.Mailbox.Add(1)
 		}
 		r.sys.Root.Send(r.next, m)
 	})
+	r.first = c.SpawnPrefix(convert.props(), "convert")
+	r.stages = []*stage{convert, transform}
 	c.SpawnPrefix(owner(func() { go r.consume() }, r.stopPoll), "consume")
+}
+
+// stageFailed is told of the failure of a stage; true when the task fails of it.
+func (r *sinkRun) stageFailed(err error) bool {
+	// Asked to stop while a record was to be tried again: it and what follows it are
+	// read again.
+	stopped := r.pollCtx.Err() != nil && errors.Is(err, context.Canceled)
+	r.put.hurry.Store(true)
+	r.failOnce.Do(func() { close(r.broken); r.stopPoll() })
+	return !stopped
+}
+
+func (r *sinkRun) toPutLoop(m putMsg) {
+	select {
+	case r.toPut <- m:
+	case <-r.ctx.Done():
+	}
 }
 
 // consume builds the parts, starts the plugin and reads from Kafka.
 func (r *sinkRun) consume() {
 	defer close(r.consumeDone)
-	if err := r.runConsumer(); err != nil {
+	if err := guard(r.runConsumer); err != nil {
 		r.fail(err)
 	}
 }
@@ -214,9 +242,12 @@ func (r *sinkRun) runConsumer() error {
 		return nil
 	}
 	r.put.started = true
-	err = call(r.pollCtx, r.Metrics, "starting the task", r.CallTimeout, func(ctx context.Context) error {
+	err = callOr(r.pollCtx, r.Metrics, "starting the task", r.CallTimeout, func(ctx context.Context) error {
 		return parts.Task.Start(ctx, sinkContext{r.plugin, r}, parts.Config)
-	})
+	}, func() { stopLate(r.Log, parts.Task.Stop, r.Grace) })
+	if Abandoned(err) {
+		r.put.started = false // stopped when it returns, not beside it
+	}
 	if r.pollCtx.Err() != nil {
 		return nil
 	}
@@ -278,7 +309,7 @@ func (r *sinkRun) barrier(kind barrierKind, m map[string][]int32, wait bool) {
 		return
 	}
 	if kind == assigned {
-		r.put.come(b.parts)
+		b.stays = r.put.come(b.parts)
 	}
 	if kind == lost {
 		r.put.gone(b.parts)
@@ -286,6 +317,10 @@ func (r *sinkRun) barrier(kind barrierKind, m map[string][]int32, wait bool) {
 	r.sys.Root.Send(r.first, b)
 	if !wait {
 		return
+	}
+	select {
+	case r.urgent <- b: // a put that waits to be tried again takes it from here
+	default:
 	}
 	t := time.NewTimer(r.Grace)
 	defer t.Stop()
@@ -319,7 +354,13 @@ func (r *sinkRun) consumeLoop(parts *SinkParts) error {
 			pause = change
 			go endWith(ctx, cancel, change)
 		}
-		fs := r.client.PollRecords(ctx, parts.MaxPoll)
+		// A seek that was asked for before the gate was looked at has woken nobody.
+		pctx, done := ctx, context.CancelFunc(func() {})
+		if r.put.seeking.Load() {
+			pctx, done = context.WithTimeout(ctx, seekPoll)
+		}
+		fs := r.client.PollRecords(pctx, parts.MaxPoll)
+		done()
 		if r.pollCtx.Err() != nil {
 			r.client.AllowRebalance()
 			return nil
@@ -327,6 +368,7 @@ func (r *sinkRun) consumeLoop(parts *SinkParts) error {
 		err := r.fetchErrors(fs)
 		if err == nil {
 			r.dispatch(fs)
+			r.doSeeks() // here, where the group cannot take a partition away meanwhile
 		}
 		r.client.AllowRebalance()
 		if err != nil {
@@ -334,6 +376,9 @@ func (r *sinkRun) consumeLoop(parts *SinkParts) error {
 		}
 	}
 }
+
+// seekPoll is how long a poll waits for records while a partition is to be moved.
+const seekPoll = 100 * time.Millisecond
 
 // endWith cancels a context when something is closed; it ends with the context.
 func endWith(ctx context.Context, cancel context.CancelFunc, closed <-chan struct{}) {
@@ -354,6 +399,8 @@ func (r *sinkRun) fetchErrors(fs kgo.Fetches) error {
 		}
 		class := connectors.Transient
 		var dataLoss *kgo.ErrDataLoss
+		var session *kgo.ErrGroupSession
+		var answer *kerr.Error
 		switch {
 		case errors.As(err, &dataLoss):
 			r.Log.Warn("records were deleted before they were read; going on from where the client was put", "topic", topic, "partition", p, "err", err)
@@ -361,8 +408,11 @@ func (r *sinkRun) fetchErrors(fs kgo.Fetches) error {
 		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.SaslAuthenticationFailed),
 			errors.Is(err, kerr.InvalidTopicException):
 			class = connectors.Configuration
-		case errors.Is(err, kgo.ErrClientClosed), errors.Is(err, context.Canceled):
-			return // closed, or a poll that a pause cut short
+		case errors.As(err, &session) && errors.As(err, &answer) && !errors.Is(err, kerr.FencedInstanceID):
+			r.Log.Warn("the consumer lost its place in the group and joins it again", "err", err)
+			return
+		case errors.Is(err, kgo.ErrClientClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+			return // closed, or a poll that a pause or a rewind cut short
 		case kerr.IsRetriable(err):
 			r.Log.Warn("reading from Kafka failed and is tried again", "topic", topic, "partition", p, "err", err)
 			return
@@ -379,10 +429,7 @@ func (r *sinkRun) dispatch(fs kgo.Fetches) {
 		return
 	}
 	b := r.pool.get()
-	if cap(b.Raw) < n {
-		b.Raw = make([]pipeline.Raw, n)
-	}
-	b.Raw = b.Raw[:n]
+	b.Raw = take(&r.pool.raws, n)
 	e := &sinkEntry{}
 	b.Polled = time.Now()
 	i := 0
@@ -392,8 +439,8 @@ func (r *sinkRun) dispatch(fs kgo.Fetches) {
 			return
 		}
 		last := p.Records[len(p.Records)-1]
-		e.ends = append(e.ends, partEnd{tp: connectors.TopicPartition{Topic: p.Topic, Partition: p.Partition}, first: p.Records[0].Offset,
-			next: last.Offset + 1, epoch: last.LeaderEpoch})
+		tp := connectors.TopicPartition{Topic: p.Topic, Partition: p.Partition}
+		e.ends = append(e.ends, partEnd{tp: tp, first: p.Records[0].Offset, next: last.Offset + 1, epoch: last.LeaderEpoch, gen: r.gens[tp]})
 		for _, rec := range p.Records {
 			raw := &b.Raw[i]
 			i++
@@ -413,10 +460,10 @@ func (r *sinkRun) dispatch(fs kgo.Fetches) {
 			b.Bytes += int64(512 + len(rec.Key) + len(rec.Value))
 		}
 	})
-	b.Records = r.pool.slots(n)[:n]
+	b.Records, b.Recycle = r.pool.slots(n)[:n], true
 	b.Reset(n)
 	b.Entry = e
-	b.Bytes = max(b.Bytes, r.Budget/maxBatches)
+	b.Bytes = max(b.Bytes, leastBytes(r.Budget))
 	r.Metrics.Read.Add(int64(n))
 	r.Metrics.Batches.Add(1)
 	storeMax(&r.Metrics.BatchMax, int64(n))
@@ -448,7 +495,7 @@ func (r *sinkRun) convert(b *pipeline.Batch) error {
 			r.Listener.TopicUsed(r.ID, e.tp.Topic)
 		}
 	}
-	return r.stageSpan(b, "convert", func() error { return r.parts.Load().Converters.FromRaw(r.ctx, b) })
+	return r.stageSpan(b, "convert", func() error { return r.parts.Load().Converters.FromRaw(r.pollCtx, b) })
 }
 
 func (r *sinkRun) transform(b *pipeline.Batch) error {
@@ -456,7 +503,7 @@ func (r *sinkRun) transform(b *pipeline.Batch) error {
 	if len(chain.Steps) == 0 {
 		return nil
 	}
-	return r.stageSpan(b, "transform", func() error { return chain.Apply(r.ctx, b) })
+	return r.stageSpan(b, "transform", func() error { return chain.Apply(r.pollCtx, b) })
 }
 
 // end implements run: no more polls; what was consumed is put; offsets are
@@ -475,30 +522,15 @@ func (r *sinkRun) end(orderly bool) {
 	if !abandoned {
 		select {
 		case <-r.up:
-			b := &barrier{kind: last, done: make(chan struct{})}
-			if orderly {
-				r.sys.Root.Send(r.first, b)
-			} else {
-				r.put.hurry.Store(true)
-				r.toPut <- putMsg{barrier: b}
-			}
-			select {
-			case <-b.done:
-			case <-r.putDone:
-			case <-grace.C:
-				// Out of time: the plugin's context ends, and after a moment more the
-				// call is left behind.
-				r.cancel()
-				select {
-				case <-r.putDone:
-				case <-time.After(abandonAfter):
-					abandoned = true
-				}
-			}
+			abandoned = !r.lastBarrier(orderly, grace.C)
 		default: // the plugin never started: nothing to commit
 		}
 	}
 	r.dead.Store(true)
+	r.put.hurry.Store(true) // a put that returns after all is the last
+	for _, s := range r.stages {
+		s.close()
+	}
 	parts := r.parts.Load()
 	if abandoned {
 		r.Metrics.Abandoned.Add(1)
@@ -511,14 +543,26 @@ func (r *sinkRun) end(orderly bool) {
 		case <-time.After(r.Grace):
 		}
 	}
-	if r.put.started && parts != nil && !abandoned {
-		if err := call(context.WithoutCancel(r.ctx), r.Metrics, "stopping the task", r.Grace, parts.Task.Stop); err != nil {
-			r.Log.Warn("stopping the task's plugin failed", "err", err)
+	stop := func() {
+		if r.put.started && parts != nil {
+			if err := call(context.WithoutCancel(r.ctx), r.Metrics, "stopping the task", r.Grace, parts.Task.Stop); err != nil {
+				r.Log.Warn("stopping the task's plugin failed", "err", err)
+			}
 		}
+	}
+	if !abandoned {
+		stop()
 	}
 	if !r.plugin.wait(time.Second) {
 		r.Log.Warn("goroutines of the plugin ignore the end of their context", "goroutines", r.Metrics.Goroutines.Load())
 	}
+	for _, s := range r.stages {
+		if !s.wait(abandonAfter) {
+			r.Metrics.Abandoned.Add(1)
+			r.Log.Warn("a transform or converter did not return and is left behind")
+		}
+	}
+	defer r.Metrics.settleDown()
 	closeAll := func() {
 		if r.client != nil {
 			if parts.Instance != "" && r.final.Load() {
@@ -540,10 +584,50 @@ func (r *sinkRun) end(orderly bool) {
 		default:
 			go func() { <-r.consumeDone; closeAll() }()
 		}
+		go func() { <-r.consumeDone; <-r.putDone; parts = r.parts.Load(); stop() }()
 		return
 	}
 	closeAll()
-	r.Metrics.Partitions.Store(0)
+}
+
+// lastBarrier lets the put loop commit and close, behind what was consumed when
+// that is to be put; false when it does not come to its end in time.
+func (r *sinkRun) lastBarrier(orderly bool, grace <-chan time.Time) bool {
+	b := &barrier{kind: last, done: make(chan struct{})}
+	if orderly {
+		r.sys.Root.Send(r.first, b)
+		select {
+		case <-b.done:
+			return true
+		case <-r.putDone:
+			return true
+		case <-r.broken: // a stage failed on the way; the barrier may not get through
+		case <-grace:
+			grace = time.After(abandonAfter)
+		}
+	}
+	// What is on its way is not put any more; what was put is committed.
+	r.put.hurry.Store(true)
+	direct := &barrier{kind: last, done: make(chan struct{})}
+	r.toPutLoop(putMsg{barrier: direct})
+	select {
+	case <-b.done:
+		return true
+	case <-direct.done:
+		return true
+	case <-r.putDone:
+		return true
+	case <-grace:
+	}
+	// Out of time: the plugin's context ends, and after a moment more the call is
+	// left behind.
+	r.cancel()
+	select {
+	case <-r.putDone:
+		return true
+	case <-time.After(abandonAfter):
+		return false
+	}
 }
 
 // closeWait is how long a client that is being closed may wait for the broker.
@@ -573,6 +657,9 @@ func (r *sinkRun) leave(parts *SinkParts) {
 	req.Group = parts.Group
 	m := kmsg.NewLeaveGroupRequestMember()
 	m.InstanceID = kmsg.StringPtr(parts.Instance)
+	// With the member's own id: should a successor have taken the place already, it
+	// is not thrown out.
+	m.MemberID, _ = r.client.GroupMetadata()
 	reason := "the task ended"
 	m.Reason = &reason
 	req.Members = append(req.Members, m)

@@ -36,7 +36,7 @@ func (s *slab) promise(rec *kgo.Record, err error) {
 }
 
 // produceError names the topic and sorts the broker's answer into a class.
-func produceError(topic string, err error) error {
+func produceError(rec *kgo.Record, err error) error {
 	class := connectors.Crash
 	switch {
 	case errors.Is(err, kerr.MessageTooLarge), errors.Is(err, kerr.InvalidRecord), errors.Is(err, kerr.InvalidTimestamp):
@@ -48,7 +48,7 @@ func produceError(topic string, err error) error {
 		class = connectors.Transient
 	}
 	return &connectors.Error{JavaClass: connectors.ConnectException, Class: class, Msg: "Unrecoverable exception from producer send callback",
-		Cause: &connectors.Error{JavaClass: "org.apache.kafka.common.KafkaException", Class: class, Msg: "producing to topic " + topic, Cause: err}}
+		Cause: &connectors.Error{JavaClass: "org.apache.kafka.common.KafkaException", Class: class, Msg: "producing to topic " + rec.Topic, Cause: tooLarge(rec, err)}}
 }
 
 // batchPool keeps what batches are made of for the next ones: making it anew costs
@@ -124,9 +124,11 @@ func (p *batchPool) slots(n int) []data.Record { return take(&p.recs, n)[:0] }
 
 // put takes back a batch with what it still holds.
 func (p *batchPool) put(b *pipeline.Batch) {
-	giveBack(&p.recs, b.Records)
+	if b.Recycle {
+		giveBack(&p.recs, b.Records)
+	}
 	giveBack(&p.raws, b.Raw)
-	b.Records, b.Raw, b.Bytes = nil, nil, 0
+	b.Records, b.Raw, b.Bytes, b.Recycle = nil, nil, 0, false
 	b.Reset(0)
 	p.batches.push(b)
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unsafe"
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -76,12 +77,14 @@ type sourceRun struct {
 	sys       *actor.ActorSystem
 	first     *actor.PID // the stage after poll
 	converter *actor.PID
+	stages    []*stage
 	parts     atomic.Pointer[SourceParts]
 	ledger    *Ledger
 	credit    *credit
 	gate      *gate
 	plugin    *plugin
 	pool      batchPool
+	lent      atomic.Pointer[data.Record] // the slots that the plugin has from Batch
 
 	toProduce chan *pipeline.Batch
 	toCommit  chan *inflight // settled batches of a RecordCommitter
@@ -111,6 +114,8 @@ func newSourceRun(spec SourceSpec, n int, tell func(event)) *sourceRun {
 // between two stages never waits: each batch takes at least its part of the budget.
 const maxBatches = 1024
 
+func leastBytes(budget int64) int64 { return (budget + maxBatches - 1) / maxBatches }
+
 func (r *sourceRun) setPaused(p bool) { r.gate.set(p) }
 
 // fail reports the first failure of the incarnation.
@@ -126,34 +131,62 @@ func (r *sourceRun) fail(err error) {
 func (r *sourceRun) begin(c actor.Context) {
 	r.sys = c.ActorSystem()
 	self := c.Self()
-	stage := func(name string, f func(*pipeline.Batch) error, next func(*pipeline.Batch)) *actor.PID {
-		return c.SpawnPrefix(actor.PropsFromFunc(func(c actor.Context) {
-			b, ok := c.Message().(*pipeline.Batch)
-			if !ok || r.dead.Load() {
-				return
-			}
-			r.Metrics.Mailbox.Add(-1)
-			if err := f(b); err != nil {
-				r.breakOff()
-				if b.Trace != nil {
-					r.Spans.End(b.Trace, len(b.Records), err)
+	stageOf := func(f func(*pipeline.Batch) error, next func(*pipeline.Batch)) *stage {
+		return &stage{failed: r.stageFailed, fail: func(err error) stageFailure { return stageFailure{task: self, n: r.n, err: err} },
+			work: func(m any) error {
+				b, ok := m.(*pipeline.Batch)
+				if !ok || r.dead.Load() {
+					return nil
 				}
-				panic(stageFailure{task: self, n: r.n, err: err})
-			}
-			next(b)
-		}), name)
+				r.Metrics.Mailbox.Add(-1)
+				if err := guard(func() error { return f(b) }); err != nil {
+					if b.Trace != nil {
+						r.Spans.End(b.Trace, len(b.Records), err)
+					}
+					return err
+				}
+				next(b)
+				return nil
+			}}
 	}
 	r.others.Add(3) // here, so that end never waits for a loop that is yet to be counted
-	owned := func(loop func()) func() { return func() { go func() { defer r.others.Done(); loop() }() } }
+	owned := func(loop func()) func() {
+		return func() {
+			go func() {
+				defer r.others.Done()
+				if err := guard(func() error { loop(); return nil }); err != nil {
+					r.failStages(err)
+				}
+			}()
+		}
+	}
 	c.SpawnPrefix(owner(owned(r.produceLoop), r.cancel), "produce")
-	r.converter = stage("convert", r.convert, func(b *pipeline.Batch) { r.toProduce <- b })
-	transform := stage("transform", r.transform, func(b *pipeline.Batch) {
+	convert := stageOf(r.convert, func(b *pipeline.Batch) {
+		select {
+		case r.toProduce <- b:
+		case <-r.ctx.Done():
+		}
+	})
+	r.converter = c.SpawnPrefix(convert.props(), "convert")
+	transform := stageOf(r.transform, func(b *pipeline.Batch) {
 		r.Metrics.Mailbox.Add(1)
 		r.sys.Root.Send(r.converter, b)
 	})
-	r.first = transform
+	r.first = c.SpawnPrefix(transform.props(), "transform")
+	r.stages = []*stage{transform, convert}
 	c.SpawnPrefix(owner(func() { owned(r.commitLoop)(); owned(r.recordCommitLoop)() }, r.cancel), "commit")
 	c.SpawnPrefix(owner(func() { go r.pump() }, r.stopPoll), "poll")
+}
+
+// stageFailed is told of the failure of a stage; true when the task fails of it.
+func (r *sourceRun) stageFailed(err error) bool {
+	if r.pollCtx.Err() != nil && errors.Is(err, context.Canceled) {
+		// Asked to stop while a record was to be tried again: it is read again.
+		r.cutOnce.Do(func() { close(r.cut) })
+		return false
+	}
+	r.breakOff()
+	return true
 }
 
 // breakOff marks the run as broken when a stage is about to panic.
@@ -184,7 +217,7 @@ func owner(start, stop func()) *actor.Props {
 // pump builds the parts and runs the plugin: Start, then Poll until the end.
 func (r *sourceRun) pump() {
 	defer close(r.pumpDone)
-	if err := r.runPlugin(); err != nil {
+	if err := guard(r.runPlugin); err != nil {
 		r.fail(err)
 	}
 }
@@ -208,9 +241,12 @@ func (r *sourceRun) runPlugin() error {
 		return nil
 	}
 	r.started = true
-	err = call(r.pollCtx, r.Metrics, "starting the task", r.CallTimeout, func(ctx context.Context) error {
+	err = callOr(r.pollCtx, r.Metrics, "starting the task", r.CallTimeout, func(ctx context.Context) error {
 		return parts.Task.Start(ctx, sourceContext{r.plugin, r}, parts.Config)
-	})
+	}, func() { stopLate(r.Log, parts.Task.Stop, r.Grace) })
+	if Abandoned(err) {
+		r.started = false // stopped when it returns, not beside it
+	}
 	if r.pollCtx.Err() != nil {
 		return nil
 	}
@@ -306,7 +342,8 @@ func (r *sourceRun) dispatch(recs []data.Record, polled time.Time) {
 	for i := range recs {
 		b.Bytes += size(&recs[i])
 	}
-	b.Bytes = max(b.Bytes, r.Budget/maxBatches)
+	b.Bytes = max(b.Bytes, leastBytes(r.Budget))
+	b.Recycle = r.lent.CompareAndSwap(unsafe.SliceData(recs), nil)
 	if r.parts.Load().Originals || r.committer {
 		b.Originals = append([]data.Record(nil), recs...)
 	}
@@ -384,12 +421,12 @@ func (r *sourceRun) transform(b *pipeline.Batch) error {
 	if len(chain.Steps) == 0 {
 		return nil
 	}
-	return r.stageSpan(b, "transform", func() error { return chain.Apply(r.ctx, b) })
+	return r.stageSpan(b, "transform", func() error { return chain.Apply(r.pollCtx, b) })
 }
 
 func (r *sourceRun) convert(b *pipeline.Batch) error {
 	b.Raw = take(&r.pool.raws, len(b.Records))
-	return r.stageSpan(b, "convert", func() error { return r.parts.Load().Converters.ToRaw(r.ctx, b) })
+	return r.stageSpan(b, "convert", func() error { return r.parts.Load().Converters.ToRaw(r.pollCtx, b) })
 }
 
 // produceLoop hands batches to the Kafka client, which may block.
@@ -439,7 +476,9 @@ func (r *sourceRun) produce(b *pipeline.Batch) error {
 	}
 	if b.Originals == nil && !r.committer && !r.parts.Load().Errors.TolerateAll {
 		b.Records = nil
-		giveBack(&r.pool.recs, f.shed(take(&r.pool.offsets, f.n)))
+		if recs := f.shed(take(&r.pool.offsets, f.n)); b.Recycle {
+			giveBack(&r.pool.recs, recs)
+		}
 	}
 	return r.produceSome(raws, slab, nil, trace)
 }
@@ -514,20 +553,30 @@ func (r *sourceRun) produced(f *inflight, i int, rec *kgo.Record, err error) {
 	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) || r.dead.Load() {
 		return // asked to stop; the record was not acknowledged and is not settled
 	}
+	if err := guard(func() error { r.unproduced(f, i, rec, err); return nil }); err != nil {
+		r.failStages(err)
+	}
+}
+
+// unproduced deals with a record that Kafka did not take.
+func (r *sourceRun) unproduced(f *inflight, i int, rec *kgo.Record, err error) {
 	if parts := r.parts.Load(); parts.Errors.TolerateAll {
-		rep := pipeline.Report{Stage: pipeline.KafkaProduce, Class: parts.TaskClass, Record: f.batch.Original(i), Err: produceError(rec.Topic, err)}
+		rep := pipeline.Report{Stage: pipeline.KafkaProduce, Class: parts.TaskClass, Record: f.batch.Original(i), Err: produceError(rec, err)}
 		if _, fatal := parts.Errors.Handle(r.ctx, rep, nil); fatal == nil {
 			f.skip(i)
 			return
 		}
 	}
-	r.failStages(produceError(rec.Topic, err))
+	r.failStages(produceError(rec, err))
 }
 
 // settled is called when the last record of a batch is.
 func (r *sourceRun) settled(f *inflight) {
 	if r.committer {
-		r.toCommit <- f
+		select {
+		case r.toCommit <- f:
+		case <-r.ctx.Done(): // the end; its records are read again
+		}
 		return
 	}
 	r.retire(f)
@@ -542,7 +591,7 @@ func (r *sourceRun) retire(f *inflight) {
 	if f.slab != nil && !f.slab.failed {
 		giveBack(&r.pool.slabs, f.slab.recs)
 	}
-	r.Metrics.Written.Store(r.ledger.Acked.Load())
+	r.Metrics.Written.Add(int64(f.n) - f.dropped.Load())
 	r.Metrics.Active.Store(r.ledger.Active())
 	r.Metrics.BatchTime.Add(time.Since(b.Polled))
 	if b.Trace != nil {
@@ -564,6 +613,9 @@ func (r *sourceRun) recordCommitLoop() {
 		case f := <-r.toCommit:
 			rc, slab := r.parts.Load().Task.(connectors.RecordCommitter), f.slab
 			for i := range f.batch.Records {
+				if r.dead.Load() {
+					return // the plugin is stopped
+				}
 				var md *connectors.RecordMetadata
 				if f.batch.States[i] == pipeline.Live && slab != nil {
 					rec := &slab.recs[i]
@@ -625,7 +677,11 @@ func (r *sourceRun) commit() {
 		return
 	}
 	if cm, ok := parts.Task.(connectors.Committer); ok {
-		if err := call(r.ctx, r.Metrics, "committing", r.FlushTimeout, cm.Commit); err != nil && r.ctx.Err() == nil {
+		err := call(r.ctx, r.Metrics, "committing", r.FlushTimeout, cm.Commit)
+		switch {
+		case Abandoned(err):
+			r.fail(err) // it must not be called again beside itself
+		case err != nil && r.ctx.Err() == nil:
 			r.Log.Error("the task's commit failed; the offsets are stored all the same", "err", err)
 		}
 	}
@@ -653,6 +709,9 @@ func (r *sourceRun) end(bool) {
 		r.commitFinal(abandoned)
 	}
 	r.dead.Store(true)
+	for _, s := range r.stages {
+		s.close()
+	}
 	if !abandoned && r.started {
 		if err := call(context.WithoutCancel(r.ctx), r.Metrics, "stopping the task", r.Grace, parts.Task.Stop); err != nil {
 			r.Log.Warn("stopping the task's plugin failed", "err", err)
@@ -671,14 +730,22 @@ func (r *sourceRun) end(bool) {
 		go func() { // the pump may still be building; its client is closed when it is done
 			<-r.pumpDone
 			closeClient()
+			if r.started {
+				stopLate(r.Log, r.parts.Load().Task.Stop, r.Grace)
+			}
 		}()
 	} else {
 		closeClient()
 	}
-	if !waitGroup(&r.others, r.Grace) {
-		r.Metrics.Abandoned.Add(1)
-		r.Log.Warn("a call into the plugin did not return and is left behind", "waited", r.Grace)
+	idle := waitGroup(&r.others, r.Grace)
+	for _, s := range r.stages {
+		idle = s.wait(abandonAfter) && idle
 	}
+	if !idle {
+		r.Metrics.Abandoned.Add(1)
+		r.Log.Warn("a call into a plugin did not return and is left behind", "waited", r.Grace)
+	}
+	r.Metrics.settleDown()
 }
 
 // drain lets what is in flight be acknowledged, within offset.flush.timeout.ms. A
@@ -727,4 +794,8 @@ type sourceContext struct {
 func (c sourceContext) Offsets() connectors.OffsetReader { return c.r.SourceSpec.Offsets }
 
 // Batch implements [connectors.SourceTaskContext].
-func (c sourceContext) Batch(n int) []data.Record { return c.r.pool.slots(n) }
+func (c sourceContext) Batch(n int) []data.Record {
+	recs := c.r.pool.slots(n)
+	c.r.lent.Store(unsafe.SliceData(recs))
+	return recs
+}

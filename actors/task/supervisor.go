@@ -131,13 +131,6 @@ func (stageStrategy) HandleFailure(sys *actor.ActorSystem, sup actor.Supervisor,
 	}
 }
 
-// stageFailure is what a stage panics with when a batch ends the task.
-type stageFailure struct {
-	task *actor.PID
-	n    int
-	err  error
-}
-
 // Receive implements [actor.Actor].
 func (s *supervisor) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
@@ -278,7 +271,7 @@ func (s *supervisor) ended(c actor.Context) {
 	if !s.upSince.IsZero() {
 		up = max(time.Since(s.upSince), 1)
 	}
-	class := connectors.ClassOf(s.failure)
+	class := classOf(s.failure)
 	if up == 0 && class == connectors.Crash {
 		class = connectors.Configuration // before it has run: as Kafka Connect does
 	}
@@ -314,9 +307,14 @@ var errAbandoned = errors.New("the call did not return in time and was left behi
 
 // Call is what every call into a plugin with a deadline goes through: on a
 // goroutine of its own, recovered, and left behind when it ignores its context.
-func Call(ctx context.Context, name string, timeout time.Duration, f func(context.Context) error) error {
-	return call(ctx, nil, name, timeout, f)
+// late, if not nil, is run should a call that was left behind return after all.
+func Call(ctx context.Context, name string, timeout time.Duration, f func(context.Context) error, late func()) error {
+	return callOr(ctx, nil, name, timeout, f, late)
 }
+
+// Abandoned reports whether err is that of a call that was left behind: the plugin
+// may still be in it, and is not to be called beside it.
+func Abandoned(err error) bool { return errors.Is(err, errAbandoned) }
 
 // Guard runs f and turns a panic into an error.
 func Guard(f func() error) error { return guard(f) }
@@ -324,16 +322,22 @@ func Guard(f func() error) error { return guard(f) }
 // call runs a plugin's method with a deadline, on a goroutine of its own, and
 // turns a panic into an error. A method that ignores its context is left behind.
 func call(ctx context.Context, m *Metrics, name string, timeout time.Duration, f func(context.Context) error) error {
+	return callOr(ctx, m, name, timeout, f, nil)
+}
+
+// callOr is call with something to do after a call that was left behind.
+func callOr(ctx context.Context, m *Metrics, name string, timeout time.Duration, f func(context.Context) error, late func()) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	done := make(chan error, 1)
+	var left atomic.Bool // one of the two sides sets it: the caller that leaves, or the call that returns
 	go func() {
-		defer func() {
-			if r := recover(); r != nil {
-				done <- pipeline.Recovered(r)
-			}
-		}()
-		done <- f(ctx)
+		err := guard(func() error { return f(ctx) })
+		if left.CompareAndSwap(false, true) {
+			done <- err
+		} else if late != nil {
+			late()
+		}
 	}()
 	select {
 	case err := <-done:
@@ -347,10 +351,22 @@ func call(ctx context.Context, m *Metrics, name string, timeout time.Duration, f
 	case err := <-done:
 		return err
 	case <-t.C:
+		if !left.CompareAndSwap(false, true) {
+			return <-done
+		}
 		if m != nil {
 			m.Abandoned.Add(1)
 		}
 		return connectors.Errorf("%s: %w after %s", name, errAbandoned, timeout)
+	}
+}
+
+// stopLate stops a plugin whose call was left behind and has returned after all.
+func stopLate(log *slog.Logger, stop func(context.Context) error, grace time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), grace)
+	defer cancel()
+	if err := guard(func() error { return stop(ctx) }); err != nil {
+		log.Warn("stopping the task's plugin failed", "err", err)
 	}
 }
 
@@ -383,6 +399,14 @@ func (g *gate) set(closed bool) {
 	}
 }
 
+// poke wakes who waits for a change, though there is none.
+func (g *gate) poke() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.change)
+	g.change = make(chan struct{})
+}
+
 // state returns whether the gate is closed, and a channel that is closed when
 // that changes.
 func (g *gate) state() (bool, <-chan struct{}) {
@@ -396,9 +420,12 @@ func (g *gate) state() (bool, <-chan struct{}) {
 type plugin struct {
 	log    *slog.Logger
 	ctx    context.Context //nolint:containedctx // the life of the incarnation, for Go
-	wg     sync.WaitGroup
 	failed func(error)
 	count  *atomic.Int64
+
+	mu     sync.Mutex
+	closed bool // nothing new is started: somebody waits for what runs
+	wg     sync.WaitGroup
 }
 
 // Log implements [connectors.Context].
@@ -406,6 +433,12 @@ func (p *plugin) Log() *slog.Logger { return p.log }
 
 // Go implements [connectors.Context].
 func (p *plugin) Go(f func(context.Context) error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		p.log.Warn("the plugin starts a goroutine after it was stopped; it is not run")
+		return
+	}
 	p.count.Add(1)
 	p.wg.Go(func() {
 		defer p.count.Add(-1)
@@ -416,7 +449,12 @@ func (p *plugin) Go(f func(context.Context) error) {
 }
 
 // wait waits for the plugin's goroutines, for so long.
-func (p *plugin) wait(d time.Duration) bool { return waitGroup(&p.wg, d) }
+func (p *plugin) wait(d time.Duration) bool {
+	p.mu.Lock()
+	p.closed = true
+	p.mu.Unlock()
+	return waitGroup(&p.wg, d)
+}
 
 // waitGroup waits for wg, for so long at most.
 func waitGroup(wg *sync.WaitGroup, d time.Duration) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -272,9 +273,13 @@ type connRun struct {
 	ctx    context.Context //nolint:containedctx // the incarnation's life
 	cancel context.CancelFunc
 	loops  sync.WaitGroup
-	again  chan struct{} // capacity 1: new task configurations are wanted
-	plugin sync.WaitGroup
+	again  chan struct{}                                          // capacity 1: new task configurations are wanted
+	call   func(name string, f func(context.Context) error) error // a method of the plugin
 	offset connectors.OffsetReader
+
+	mu     sync.Mutex
+	closed bool // nothing new is started: somebody waits for what runs
+	plugin sync.WaitGroup
 }
 
 func newConnRun(k *connector, tell func(connEvent)) *connRun {
@@ -293,7 +298,8 @@ func (r *connRun) reconfigure() {
 
 // loop runs the plugin: Start, TaskConfigs as often as wanted, Stop.
 func (r *connRun) loop() {
-	if err := r.run(); err != nil && r.ctx.Err() == nil {
+	// Guarded as a whole: config providers and constructors are plugin code too.
+	if err := task.Guard(r.run); err != nil && r.ctx.Err() == nil {
 		r.tell(connEvent{kind: connFailed, err: err})
 	}
 }
@@ -318,16 +324,25 @@ func (r *connRun) run() error {
 		}
 	}
 	plugin := p.NewConnector()
-	call := func(name string, f func(context.Context) error) error {
-		return task.Call(r.ctx, name, w.CallTimeout, f)
-	}
-	defer func() {
-		err := task.Call(context.WithoutCancel(r.ctx), "stopping the connector", w.Grace, plugin.Stop)
-		if err != nil {
+	stop := func() {
+		if err := task.Call(context.WithoutCancel(r.ctx), "stopping the connector", w.Grace, plugin.Stop, nil); err != nil {
 			r.k.log.Warn("stopping the connector's plugin failed", "err", err)
 		}
+	}
+	// A plugin inside a call that was left behind is stopped when it returns, not
+	// beside it.
+	var left bool
+	defer func() {
+		if !left {
+			stop()
+		}
 	}()
-	if err := call("starting the connector", func(ctx context.Context) error {
+	r.call = func(name string, f func(context.Context) error) error {
+		err := task.Call(r.ctx, name, w.CallTimeout, f, stop)
+		left = left || task.Abandoned(err)
+		return err
+	}
+	if err := r.call("starting the connector", func(ctx context.Context) error {
 		return plugin.Start(ctx, connectorContext{r}, config)
 	}); err != nil {
 		return connectors.Errorf("starting: %w", err)
@@ -355,13 +370,15 @@ func (r *connRun) makeConfigs(plugin connectors.Connector, p *connectors.Plugin,
 		}
 		maxTasks = n
 	}
-	var configs []map[string]string
-	if err := task.Call(r.ctx, "making task configurations", r.k.w.CallTimeout, func(ctx context.Context) (err error) {
-		configs, err = plugin.TaskConfigs(ctx, maxTasks)
+	made := make(chan []map[string]string, 1)
+	if err := r.call("making task configurations", func(ctx context.Context) error {
+		configs, err := plugin.TaskConfigs(ctx, maxTasks)
+		made <- configs
 		return err
 	}); err != nil {
 		return connectors.Errorf("making task configurations: %w", err)
 	}
+	configs := slices.Clone(<-made) // the plugin may keep its slice
 	if len(configs) > maxTasks {
 		if config["tasks.max.enforce"] != "false" {
 			return &connectors.Error{JavaClass: "org.apache.kafka.connect.runtime.TooManyTasksException", Class: connectors.Configuration,
@@ -390,7 +407,14 @@ func (r *connRun) makeConfigs(plugin connectors.Connector, p *connectors.Plugin,
 // grace, and a call that does not return is left behind by then.
 func (r *connRun) wait(grace time.Duration) {
 	done := make(chan struct{})
-	go func() { r.loops.Wait(); r.plugin.Wait(); close(done) }()
+	go func() {
+		r.loops.Wait()
+		r.mu.Lock()
+		r.closed = true
+		r.mu.Unlock()
+		r.plugin.Wait()
+		close(done)
+	}()
 	t := time.NewTimer(grace + time.Second)
 	defer t.Stop()
 	select {
@@ -408,6 +432,12 @@ func (c connectorContext) Log() *slog.Logger { return c.r.k.log }
 
 // Go implements [connectors.Context].
 func (c connectorContext) Go(f func(context.Context) error) {
+	c.r.mu.Lock()
+	defer c.r.mu.Unlock()
+	if c.r.closed {
+		c.r.k.log.Warn("the plugin starts a goroutine after it was stopped; it is not run")
+		return
+	}
 	c.r.plugin.Go(func() {
 		if err := task.Guard(func() error { return f(c.r.ctx) }); err != nil && c.r.ctx.Err() == nil {
 			c.RaiseError(connectors.Errorf("on a goroutine of the plugin: %w", err))
@@ -421,7 +451,12 @@ func (c connectorContext) RequestTaskReconfiguration() {
 }
 
 // RaiseError implements [connectors.ConnectorContext].
-func (c connectorContext) RaiseError(err error) { c.r.tell(connEvent{kind: connFailed, err: err}) }
+func (c connectorContext) RaiseError(err error) {
+	if err == nil {
+		err = connectors.Errorf("the connector's plugin raised an error without saying which")
+	}
+	c.r.tell(connEvent{kind: connFailed, err: err})
+}
 
 // Offsets implements [connectors.ConnectorContext].
 func (c connectorContext) Offsets() connectors.OffsetReader { return c.r.offset }

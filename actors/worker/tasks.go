@@ -252,7 +252,7 @@ func (b *builder) source(ctx context.Context) (*task.SourceParts, error) {
 		return nil, b.failed(err)
 	}
 	out := &task.SourceParts{Task: b.plugin.NewSourceTask(), TaskClass: b.info.TaskClass, Config: p.taskConfig, Chain: p.chain,
-		Converters: p.converters, Errors: p.errors, Client: client, Originals: p.logging || p.errors.RetryTimeout != 0}
+		Converters: p.converters, Errors: p.errors, Client: client, Originals: p.logging}
 	if topics != nil {
 		out.Topics = topics
 	}
@@ -323,6 +323,9 @@ func (b *builder) sink(ctx context.Context) (*task.SinkParts, error) {
 	if out.DLQ != nil || p.logging {
 		names := &PartNames{Transforms: map[string]PluginName{}, Predicates: map[string]PluginName{}}
 		if out.Errant, err = b.converters(p.config, p.errors, names); err != nil {
+			if out.DLQ != nil {
+				out.DLQ.Close()
+			}
 			return nil, b.failed(err)
 		}
 	}

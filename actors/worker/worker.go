@@ -68,6 +68,9 @@ type Config struct {
 type Wanted struct {
 	Connectors map[string]WantedConnector
 	Tasks      map[connectors.TaskID]WantedTask
+	// Moved are tasks that run here and go on elsewhere. A sink's place in its group
+	// is kept for the successor; that of a task which just ends is given up.
+	Moved map[connectors.TaskID]bool
 }
 
 // WantedConnector is one connector instance. A change of Version starts it anew.
@@ -118,7 +121,8 @@ type Worker struct {
 	tasks      map[connectors.TaskID]*runningTask
 	wanted     Wanted
 	leaving    map[string]*actor.PID // stopping actors by name
-	shutdown   chan struct{}
+	shutdown   bool
+	gone       []chan struct{} // closed once nothing runs any more
 }
 
 type runningConnector struct {
@@ -153,7 +157,7 @@ func connectorName(n string) string        { return "connector " + n }
 func (w *Worker) Receive(c actor.Context) {
 	switch m := c.Message().(type) {
 	case Apply:
-		if w.shutdown == nil {
+		if !w.shutdown {
 			w.wanted = m.Wanted
 			w.reconcile(c)
 		}
@@ -175,7 +179,10 @@ func (w *Worker) Receive(c actor.Context) {
 			m.Done <- ok
 		}
 	case Shutdown:
-		w.shutdown = m.Done
+		w.shutdown = true
+		if m.Done != nil {
+			w.gone = append(w.gone, m.Done)
+		}
 		w.wanted = Wanted{}
 		w.reconcile(c)
 		w.checkShutdown()
@@ -192,10 +199,13 @@ func (w *Worker) Receive(c actor.Context) {
 }
 
 func (w *Worker) checkShutdown() {
-	if w.shutdown != nil && len(w.leaving) == 0 && len(w.connectors) == 0 && len(w.tasks) == 0 {
-		close(w.shutdown)
-		w.shutdown = make(chan struct{}) // closed once
+	if !w.shutdown || len(w.leaving)+len(w.connectors)+len(w.tasks) > 0 {
+		return
 	}
+	for _, done := range w.gone {
+		close(done)
+	}
+	w.gone = nil
 }
 
 // reconcile makes what runs what is wanted. Something that is still stopping under
@@ -212,7 +222,7 @@ func (w *Worker) reconcile(c actor.Context) {
 		}
 		delete(w.tasks, id)
 		w.leaving[taskName(id)] = rt.pid
-		final := !ok && w.shutdown == nil
+		final := !ok && !w.shutdown && !w.wanted.Moved[id]
 		c.Send(rt.pid, task.Stop{Final: final})
 		w.metrics.Delete(id)
 	}
