@@ -282,7 +282,10 @@ func (h *Herder) ConnectorFailed(name, trace string) {
 }
 
 // ConnectorRestarting implements [worker.Listener].
-func (h *Herder) ConnectorRestarting(name, trace string) { h.putConnector(name, "RESTARTING", trace) }
+func (h *Herder) ConnectorRestarting(name, trace string) {
+	h.putConnector(name, "RESTARTING", trace)
+	h.answer(name, nil) // a POST does not wait for the world to come back
+}
 
 // ConnectorUnassigned implements [worker.Listener].
 func (h *Herder) ConnectorUnassigned(name string) {
@@ -374,6 +377,9 @@ func (h *Herder) publish(ctx context.Context, name string, failures int) {
 	}
 	if target, has := s.TargetState(name); has && target == connectors.Stopped {
 		return // stopped in the meantime: its tasks are gone, and stay so
+	}
+	if !maps.Equal(p.applied, s.Config(name)) {
+		return // made from a configuration that is no longer: the new one's are on their way
 	}
 	raw := make([]map[string]string, len(p.configs))
 	for i := range p.configs {

@@ -60,65 +60,74 @@ func (h *Herder) kind(config map[string]string) string {
 
 // PutConnector implements [API].
 func (h *Herder) PutConnector(ctx context.Context, name string, config map[string]string, initial *connectors.TargetState, replace bool) (info ConnectorInfo, created bool, err error) {
-	var wait chan error
-	err = h.write(ctx, name, func(ctx context.Context) error {
-		exists := h.Configs.Snapshot().Contains(name)
-		if exists && !replace {
-			return Errorf(409, "Connector %s already exists", name)
+	return h.put(ctx, name, initial, func(s *store.Snapshot) (map[string]string, error) {
+		if !replace && s.Contains(name) {
+			return nil, Errorf(409, "Connector %s already exists", name)
 		}
-		created = !exists
-		if h.Standalone {
-			wait = make(chan error, 1)
-			h.mu.Lock()
-			h.waiting[name] = wait
-			h.mu.Unlock()
-		}
-		return h.Configs.PutConnector(ctx, name, config, initial)
+		return config, nil
 	})
-	if err != nil {
-		return info, false, err
-	}
-	if wait != nil {
-		select {
-		case <-wait:
-		case <-ctx.Done():
-			return info, created, ctx.Err()
-		}
-	}
-	s := h.Configs.Snapshot()
-	info = ConnectorInfo{Name: name, Config: config, Type: h.kind(config)}
-	if !created || h.Standalone {
-		info.Tasks = s.Tasks(name)
-	}
-	return info, created, nil
 }
 
 // PatchConnector implements [API].
 func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[string]*string) (ConnectorInfo, error) {
-	if err := h.awaitStart(ctx); err != nil {
-		return ConnectorInfo{}, err
+	info, _, err := h.put(ctx, name, nil, func(s *store.Snapshot) (map[string]string, error) {
+		if !s.Contains(name) {
+			return nil, Errorf(404, "Connector %s not found", name)
+		}
+		merged := make(map[string]*string)
+		for k, v := range s.Config(name) {
+			merged[k] = &v
+		}
+		for k, v := range patch {
+			if v == nil {
+				delete(merged, k)
+			} else {
+				merged[k] = v
+			}
+		}
+		return h.Check(ctx, merged)
+	})
+	return info, err
+}
+
+// put writes the configuration that makes returns. It is made when it is the turn of
+// this write, so that two patches of one connector add up.
+func (h *Herder) put(ctx context.Context, name string, initial *connectors.TargetState, makes func(*store.Snapshot) (map[string]string, error)) (ConnectorInfo, bool, error) {
+	// Of the writer until write returns without an error.
+	var w struct {
+		config  map[string]string
+		created bool
+		wait    chan error
 	}
-	s := h.Configs.Snapshot()
-	if !s.Contains(name) {
-		return ConnectorInfo{}, Errorf(404, "Connector %s not found", name)
+	err := h.write(ctx, name, func(ctx context.Context) (err error) {
+		s := h.Configs.Snapshot()
+		if w.config, err = makes(s); err != nil {
+			return err
+		}
+		w.created = !s.Contains(name)
+		if h.Standalone {
+			w.wait = make(chan error, 1)
+			h.mu.Lock()
+			h.waiting[name] = w.wait
+			h.mu.Unlock()
+		}
+		return h.Configs.PutConnector(ctx, name, w.config, initial)
+	})
+	if err != nil {
+		return ConnectorInfo{}, false, err
 	}
-	merged := make(map[string]*string)
-	for k, v := range s.Config(name) {
-		merged[k] = &v
-	}
-	for k, v := range patch {
-		if v == nil {
-			delete(merged, k)
-		} else {
-			merged[k] = v
+	info := ConnectorInfo{Name: name, Config: w.config, Type: h.kind(w.config)}
+	if w.wait != nil {
+		select {
+		case <-w.wait:
+		case <-ctx.Done():
+			return info, w.created, ctx.Err()
 		}
 	}
-	config, err := h.Check(ctx, merged)
-	if err != nil {
-		return ConnectorInfo{}, err
+	if !w.created || h.Standalone {
+		info.Tasks = h.Configs.Snapshot().Tasks(name)
 	}
-	info, _, err := h.PutConnector(ctx, name, config, nil, true)
-	return info, err
+	return info, w.created, nil
 }
 
 // DeleteConnector implements [API].
@@ -210,10 +219,22 @@ func (h *Herder) setTarget(ctx context.Context, name string, state connectors.Ta
 func (h *Herder) StopConnector(ctx context.Context, name string) error {
 	return h.write(ctx, name, func(ctx context.Context) error {
 		if !h.Configs.Snapshot().Contains(name) {
+			if h.Standalone {
+				return Errorf(500, "No connector `%s` configured", name)
+			}
 			return Errorf(404, "Unknown connector %s", name)
 		}
 		return h.Configs.Stop(ctx, name)
 	})
+}
+
+// unknown is the answer to restarting what does not exist. Kafka Connect's standalone
+// worker stumbles over it: 500.
+func (h *Herder) unknown(name string) error {
+	if h.Standalone {
+		return Errorf(500, "Unknown connector: %s", name)
+	}
+	return Errorf(404, "Unknown connector: %s", name)
 }
 
 // RestartConnector implements [API].
@@ -222,7 +243,7 @@ func (h *Herder) RestartConnector(ctx context.Context, name string) error {
 		return err
 	}
 	if !h.Configs.Snapshot().Contains(name) {
-		return Errorf(404, "Unknown connector: %s", name)
+		return h.unknown(name)
 	}
 	done := make(chan error, 1)
 	h.system.Root.Send(h.worker, worker.RestartConnector{Name: name, Done: done})
@@ -263,7 +284,7 @@ func (h *Herder) RestartTask(ctx context.Context, id connectors.TaskID) error {
 	}
 	s := h.Configs.Snapshot()
 	if !s.Contains(id.Connector) {
-		return Errorf(404, "Unknown connector: %s", id.Connector)
+		return h.unknown(id.Connector)
 	}
 	if !slices.Contains(s.Tasks(id.Connector), id) {
 		if h.Standalone {
