@@ -113,11 +113,8 @@ func (t *text) UnmarshalJSON(b []byte) error {
 }
 
 // decode reads exactly one JSON value into v.
-func decode(b []byte, v any, strict bool) error {
+func decode(b []byte, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
-	if strict {
-		d.DisallowUnknownFields()
-	}
 	if err := d.Decode(v); err != nil {
 		return unreadable(err)
 	}
@@ -125,6 +122,25 @@ func decode(b []byte, v any, strict bool) error {
 		return unreadable(errors.New("something follows the JSON value"))
 	}
 	return nil
+}
+
+// decodeObject reads an object with the given members alone; their names are exact,
+// which encoding/json's are not. It is false for null.
+func decodeObject(b []byte, members map[string]any) (bool, error) {
+	var m map[string]json.RawMessage
+	if err := decode(b, &m); err != nil {
+		return false, err
+	}
+	for k, raw := range m {
+		to, ok := members[k]
+		if !ok {
+			return false, unreadable(fmt.Errorf("it has an unknown member %q", k))
+		}
+		if err := json.Unmarshal(raw, to); err != nil {
+			return false, unreadable(fmt.Errorf("its member %q: %w", k, err))
+		}
+	}
+	return m != nil, nil
 }
 
 // configBody reads a flat map of settings. A missing or null body is an error.
@@ -137,7 +153,7 @@ func configBody(r *request) (map[string]*string, error) {
 		return nil, unreadable(errors.New("it is empty; a JSON object of settings is expected"))
 	}
 	var m map[string]*text
-	if err := decode(b, &m, false); err != nil {
+	if err := decode(b, &m); err != nil {
 		return nil, err
 	}
 	if m == nil {

@@ -232,9 +232,9 @@ func (a *api) list(w http.ResponseWriter, r *request) {
 
 // createBody is the body of POST /connectors.
 type createBody struct {
-	Name    *text            `json:"name"`
-	Config  map[string]*text `json:"config"`
-	Initial *text            `json:"initial_state"`
+	Name    *text
+	Config  map[string]*text
+	Initial *text
 }
 
 func (a *api) create(w http.ResponseWriter, r *request) {
@@ -246,11 +246,11 @@ func (a *api) create(w http.ResponseWriter, r *request) {
 		if b == nil {
 			return unreadable(errors.New(`it is empty; {"name": ..., "config": {...}} is expected`))
 		}
-		var req *createBody
-		if err := decode(b, &req, true); err != nil {
+		var req createBody
+		if _, err := decodeObject(b, map[string]any{"name": &req.Name, "config": &req.Config, "initial_state": &req.Initial}); err != nil {
 			return err
 		}
-		if req == nil || req.Config == nil {
+		if req.Config == nil {
 			return unreadable(errors.New(`"config" is missing; {"name": ..., "config": {...}} is expected`))
 		}
 		initial, err := initialState(req.Initial)
@@ -515,7 +515,7 @@ type offsetBody struct {
 }
 
 type offsetsBody struct {
-	Offsets []*offsetBody `json:"offsets"`
+	Offsets []offsetBody `json:"offsets"`
 }
 
 func (a *api) offsets(w http.ResponseWriter, r *request) {
@@ -524,9 +524,9 @@ func (a *api) offsets(w http.ResponseWriter, r *request) {
 		if err != nil {
 			return err
 		}
-		out := offsetsBody{Offsets: []*offsetBody{}}
+		out := offsetsBody{Offsets: []offsetBody{}}
 		for _, o := range offs {
-			out.Offsets = append(out.Offsets, &offsetBody{appendValue(nil, o.Partition), appendValue(nil, o.Offset)})
+			out.Offsets = append(out.Offsets, offsetBody{appendValue(nil, o.Partition), appendValue(nil, o.Offset)})
 		}
 		writeJSON(w, http.StatusOK, out)
 		return nil
@@ -543,16 +543,19 @@ func (a *api) alterOffsets(w http.ResponseWriter, r *request) {
 		if b == nil {
 			return cluster.Errorf(http.StatusBadRequest, needed)
 		}
-		var body *offsetsBody
-		if err := decode(b, &body, true); err != nil {
+		var list []json.RawMessage
+		if _, err := decodeObject(b, map[string]any{"offsets": &list}); err != nil {
 			return err
 		}
-		if body == nil || len(body.Offsets) == 0 {
+		if len(list) == 0 {
 			return cluster.Errorf(http.StatusBadRequest, needed)
 		}
 		var offs []cluster.Offset
-		for _, o := range body.Offsets {
-			if o == nil {
+		for _, raw := range list {
+			var o offsetBody
+			if ok, err := decodeObject(raw, map[string]any{"partition": &o.Partition, "offset": &o.Offset}); err != nil {
+				return err
+			} else if !ok {
 				return unreadable(errors.New("an element of offsets is null"))
 			}
 			p, err := parseValue(o.Partition)

@@ -21,7 +21,7 @@ func (a *api) internalTasks(w http.ResponseWriter, r *request) {
 	}
 	if err == nil {
 		var configs []map[string]*text
-		err = decode(b, &configs, false)
+		err = decode(b, &configs)
 	}
 	a.refuseInternal(w, r, err, "Kafka Connect in standalone mode does not support externally setting task configurations.")
 }

@@ -67,12 +67,12 @@ func (a *api) setLogger(w http.ResponseWriter, r *request) {
 			return cluster.Errorf(http.StatusBadRequest, `The request's body is empty; {"level": ...} is expected`)
 		}
 		var m map[string]json.RawMessage
-		if err := decode(b, &m, false); err != nil {
+		if err := decode(b, &m); err != nil {
 			return err
 		}
 		var level *text
 		if raw, ok := m["level"]; ok {
-			if err := decode(raw, &level, false); err != nil {
+			if err := decode(raw, &level); err != nil {
 				return err
 			}
 		}

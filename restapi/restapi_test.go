@@ -229,7 +229,7 @@ func TestBodies(t *testing.T) {
 	}
 	for _, body := range []string{"", " ", "null", "[]", `"x"`, "5", `{"name":`, "{}", `{"name":"a"}`, `{"name":"a","config":null}`, `{"name":"a","config":[]}`,
 		`{"name":"a","config":{"x":{}}}`, `{"name":"a","config":{"x":[1]}}`, `{"name":{},"config":{}}`, `{"name":"a","config":{},"z":1}`, `{"name":"a","config":{}} x`,
-		`{"name":"a","config":{},"initial_state":"FOO"}`, `{"name":"a","config":{},"initial_state":1}`, `{"name":"a","config":{"name":"b"}}`} {
+		`{"Name":"a","config":{}}`, `{"name":"a","config":{},"initial_state":"FOO"}`, `{"name":"a","config":{},"initial_state":1}`, `{"name":"a","config":{"name":"b"}}`} {
 		if w := ask(h, "POST", "/connectors", body, "Content-Type", "application/json"); w.Code != 400 {
 			t.Errorf("%q: %d %s", body, w.Code, w.Body)
 		}
