@@ -203,6 +203,7 @@ func (h *Herder) ConnectorRemoved(name string) {
 		}
 	}
 	h.mu.Unlock()
+	h.answer(name, nil)
 	h.poke()
 }
 

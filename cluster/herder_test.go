@@ -661,3 +661,39 @@ func TestStandaloneAnswers(t *testing.T) {
 		}
 	}
 }
+
+// TestStandalonePOSTDoesNotOutwaitItsConnector: a POST whose connector never gets as
+// far as task configurations ends when it is overtaken, deleted, fails or backs off.
+func TestStandalonePOSTDoesNotOutwaitItsConnector(t *testing.T) {
+	r := newRig(t, func(o *Options) { o.Standalone = true })
+	r.w.idle = true
+	for name, f := range map[string]func(string){
+		"deleted":   func(n string) { _ = r.DeleteConnector(t.Context(), n) },
+		"failed":    func(n string) { r.ConnectorFailed(n, "boom") },
+		"backs off": func(n string) { r.ConnectorRestarting(n, "boom") },
+		"overtaken": func(n string) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+			defer cancel()
+			_, _, _ = r.PutConnector(ctx, n, config(n, sourceClass, "ab"), nil, true)
+		},
+	} {
+		done := make(chan error, 1)
+		go func() {
+			_, _, err := r.PutConnector(t.Context(), name, config(name, sourceClass, "a"), nil, true)
+			done <- err
+		}()
+		r.eventually(name+": written", func() bool {
+			_, err := r.Connector(t.Context(), name)
+			return err == nil
+		})
+		f(name)
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(5 * time.Second):
+			t.Errorf("%s: the POST still waits", name)
+		}
+	}
+}

@@ -107,6 +107,7 @@ func (h *Herder) put(ctx context.Context, name string, initial *connectors.Targe
 		w.created = !s.Contains(name)
 		if h.Standalone {
 			w.wait = make(chan error, 1)
+			h.answer(name, nil) // one that still waits is overtaken
 			h.mu.Lock()
 			h.waiting[name] = w.wait
 			h.mu.Unlock()
