@@ -25,6 +25,7 @@ import (
 type putState struct {
 	started bool        // the plugin's Start was called; read after the loops ended
 	hurry   atomic.Bool // the task failed or ends: what is queued is not put any more
+	left    atomic.Bool // a call was left behind: nothing is called beside it, and Stop when it returns
 
 	current  map[connectors.TopicPartition]kgo.EpochOffset // after the last put
 	need     map[connectors.TopicPartition]int64           // rewound: records polled before that seek are dropped
@@ -326,6 +327,19 @@ func (r *sinkRun) dropGone(b *pipeline.Batch, e *sinkEntry) {
 	}
 }
 
+// call calls a method of the plugin from the put loop.
+func (r *sinkRun) call(ctx context.Context, name string, f func(context.Context) error) error {
+	if r.put.left.Load() {
+		return connectors.Errorf("%s: not called beside an earlier call: %w", name, errAbandoned)
+	}
+	err := callOr(ctx, r.Metrics, name, r.CallTimeout, f, func() { stopLate(r.Log, r.parts.Load().Task.Stop, r.Grace) })
+	if Abandoned(err) {
+		r.put.left.Store(true)
+		r.put.hurry.Store(true)
+	}
+	return err
+}
+
 func (r *sinkRun) callPut(recs []data.Record) error {
 	return guard(func() error { return r.parts.Load().Task.Put(r.ctx, recs) })
 }
@@ -434,7 +448,7 @@ func (r *sinkRun) atBarrier(b *barrier) error {
 		r.Metrics.Partitions.Store(int64(len(s.open)))
 		if op, ok := task.(connectors.Opener); ok && !s.hurry.Load() {
 			parts := slices.Clone(b.parts)
-			if err := call(r.pollCtx, r.Metrics, "opening partitions", r.CallTimeout, func(ctx context.Context) error { return op.Open(ctx, parts) }); err != nil && r.pollCtx.Err() == nil {
+			if err := r.call(r.pollCtx, "opening partitions", func(ctx context.Context) error { return op.Open(ctx, parts) }); err != nil && r.pollCtx.Err() == nil {
 				return connectors.Errorf("opening partitions: %w", err)
 			}
 		}
@@ -450,7 +464,7 @@ func (r *sinkRun) atBarrier(b *barrier) error {
 	r.Metrics.Partitions.Store(int64(len(s.open)))
 	if cl, ok := task.(connectors.Closer); ok && len(b.parts) > 0 {
 		parts := slices.Clone(b.parts)
-		if err := call(context.WithoutCancel(r.ctx), r.Metrics, "closing partitions", r.CallTimeout, func(ctx context.Context) error { return cl.Close(ctx, parts) }); err != nil {
+		if err := r.call(context.WithoutCancel(r.ctx), "closing partitions", func(ctx context.Context) error { return cl.Close(ctx, parts) }); err != nil {
 			return connectors.Errorf("closing partitions: %w", err)
 		}
 	}
@@ -490,8 +504,7 @@ func (r *sinkRun) commit(parts []connectors.TopicPartition, wait bool) {
 	if err != nil {
 		r.Metrics.CommitFails.Add(1)
 		if Abandoned(err) && r.pollCtx.Err() == nil {
-			s.hurry.Store(true)
-			r.fail(err) // nothing may be called beside it
+			r.fail(err)
 			return
 		}
 		if r.pollCtx.Err() != nil || wait {
@@ -593,7 +606,7 @@ func (r *sinkRun) preCommit(want map[connectors.TopicPartition]int64) (map[conne
 	switch t := task.(type) {
 	case connectors.PreCommitter:
 		answer := make(chan map[connectors.TopicPartition]int64, 1)
-		err := call(r.ctx, r.Metrics, "preCommit", r.CallTimeout, func(ctx context.Context) error {
+		err := r.call(r.ctx, "preCommit", func(ctx context.Context) error {
 			safe, err := t.PreCommit(ctx, theirs)
 			answer <- maps.Clone(safe)
 			return err
@@ -603,7 +616,7 @@ func (r *sinkRun) preCommit(want map[connectors.TopicPartition]int64) (map[conne
 		}
 		return <-answer, nil
 	case connectors.Flusher:
-		return want, call(r.ctx, r.Metrics, "flush", r.CallTimeout, func(ctx context.Context) error { return t.Flush(ctx, theirs) })
+		return want, r.call(r.ctx, "flush", func(ctx context.Context) error { return t.Flush(ctx, theirs) })
 	}
 	return want, nil
 }

@@ -544,7 +544,7 @@ func (r *sinkRun) end(orderly bool) {
 		}
 	}
 	stop := func() {
-		if r.put.started && parts != nil {
+		if r.put.started && parts != nil && !r.put.left.Load() {
 			if err := call(context.WithoutCancel(r.ctx), r.Metrics, "stopping the task", r.Grace, parts.Task.Stop); err != nil {
 				r.Log.Warn("stopping the task's plugin failed", "err", err)
 			}
