@@ -72,6 +72,7 @@ type Server struct {
 	Addrs   []net.Addr // of Listeners, in order
 	wg      sync.WaitGroup
 	failed  chan error
+	stopped sync.Once
 }
 
 // Start opens all listeners and serves. A port that is taken is an error that names
@@ -134,7 +135,7 @@ func (s *Server) listen(ctx context.Context, l Listener, h http.Handler, tc *tls
 	return nil
 }
 
-// Failed gets an error when a listener fails.
+// Failed gets an error when a listener fails, and is closed by Stop.
 func (s *Server) Failed() <-chan error { return s.failed }
 
 // Stop lets requests in flight end until ctx does, then closes.
@@ -146,6 +147,7 @@ func (s *Server) Stop(ctx context.Context) error {
 		}
 	}
 	s.wg.Wait()
+	s.stopped.Do(func() { close(s.failed) })
 	return errors.Join(errs...)
 }
 
