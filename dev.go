@@ -72,7 +72,7 @@ func runDev(ctx context.Context, d devFlags, files []string, logs *telemetry.Log
 		defer cancel()
 		err = errors.Join(err, b.Close(cctx))
 	}()
-	n, err := startNode(ctx, workerconfig.Distributed, devProperties(b.Addr(), d.rest), logs)
+	n, err := startNode(ctx, workerconfig.Distributed, devProperties(b.Addr(), d.rest), false, logs)
 	if err != nil {
 		return endedWhileStarting(ctx, err)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/troupeio/troupe/actors/telemetry"
 	"github.com/troupeio/troupe/actors/worker"
 	"github.com/troupeio/troupe/cluster"
+	"github.com/troupeio/troupe/cluster/group"
 	"github.com/troupeio/troupe/cluster/store"
 	"github.com/troupeio/troupe/cluster/workerconfig"
 	"github.com/troupeio/troupe/codec/properties"
@@ -57,6 +58,9 @@ type node struct {
 	metrics  atomic.Pointer[http.Handler]
 	failed   chan error
 	closers  []func()
+	// exclusive says that others may reach the same topics, so that this node must be
+	// the only one in its group.
+	exclusive bool
 }
 
 // loadSettings reads and checks a worker's properties.
@@ -92,14 +96,14 @@ func loadWorkerFile(path string) (map[string]string, error) {
 }
 
 // startNode brings a worker up. What was started is stopped again when it fails.
-func startNode(ctx context.Context, mode workerconfig.Mode, props map[string]string, logs *telemetry.Logs) (_ *node, err error) {
+func startNode(ctx context.Context, mode workerconfig.Mode, props map[string]string, exclusive bool, logs *telemetry.Logs) (_ *node, err error) {
 	begun := time.Now()
 	log := logs.Logger(telemetry.LogStartup)
 	settings, resolver, err := loadSettings(mode, props, log)
 	if err != nil {
 		return nil, err
 	}
-	n := &node{log: log, settings: settings, failed: make(chan error, 4)}
+	n := &node{log: log, settings: settings, failed: make(chan error, 4), exclusive: exclusive}
 	defer func() {
 		if err != nil {
 			n.close()
@@ -192,6 +196,19 @@ func (n *node) openStores(ctx context.Context, logs *telemetry.Logs) error {
 		}
 		return kgo.NewClient(append(res.Opts, extra...)...)
 	}
+	// Whether this node may be here is asked while the topics are read; before it is
+	// known nothing is written to them but the topics themselves.
+	membership := group.Options{Client: adminOpts, Group: props["group.id"], Instance: n.workerID, Topic: props["config.storage.topic"], Failed: n.fail, Log: log}
+	allowed := make(chan error, 1)
+	if n.exclusive {
+		membership.Session = time.Duration(v.Int("session.timeout.ms")) * time.Millisecond
+		membership.Heartbeat = time.Duration(v.Int("heartbeat.interval.ms")) * time.Millisecond
+		gctx, gcancel := context.WithTimeout(ctx, time.Minute)
+		defer gcancel()
+		go func() { allowed <- group.Check(gctx, membership) }()
+	} else {
+		allowed <- nil
+	}
 	clusterID := make(chan idAnswer, 1)
 	idCtx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -226,6 +243,22 @@ func (n *node) openStores(ctx context.Context, logs *telemetry.Logs) error {
 		if err := n.logs.Start(ctx); err != nil {
 			return err
 		}
+	}
+	if err := <-allowed; err != nil {
+		return err
+	}
+	if n.exclusive {
+		member, err := group.Join(membership)
+		if err != nil {
+			return err
+		}
+		n.closers = append(n.closers, func() {
+			lctx, lcancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer lcancel()
+			if err := member.Leave(lctx); err != nil {
+				log.Warn("leaving the worker's group failed", "err", err)
+			}
+		})
 	}
 	id := <-clusterID
 	if id.err != nil {
@@ -324,8 +357,9 @@ func (n *node) startREST(ctx context.Context, logs *telemetry.Logs) error {
 		return err
 	}
 	n.workerID = advertised(props, o.Listeners, n.rest.Addrs)
-	go func() {
-		if err := <-n.rest.Failed(); err != nil {
+	failed := n.rest.Failed()
+	go func() { // ends with the server, which closes the channel
+		if err := <-failed; err != nil {
 			n.fail(err)
 		}
 	}()

@@ -168,7 +168,7 @@ func newGoldenNode(t testing.TB, mode workerconfig.Mode, extra map[string]string
 		out = os.Stderr
 	}
 	logs := telemetry.NewLogs(out, false, slog.LevelInfo)
-	n, err := startNode(ctx, mode, props, logs)
+	n, err := startNode(ctx, mode, props, false, logs)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,7 @@ func runDistributed(ctx context.Context, args []string, logs *telemetry.Logs) er
 	if err != nil {
 		return err
 	}
-	n, err := startNode(ctx, workerconfig.Distributed, props, logs)
+	n, err := startNode(ctx, workerconfig.Distributed, props, true, logs)
 	if err != nil {
 		return endedWhileStarting(ctx, err)
 	}
@@ -51,7 +51,7 @@ func runStandalone(ctx context.Context, args []string, logs *telemetry.Logs) err
 	if err != nil {
 		return err
 	}
-	n, err := startNode(ctx, workerconfig.Standalone, props, logs)
+	n, err := startNode(ctx, workerconfig.Standalone, props, false, logs)
 	if err != nil {
 		return endedWhileStarting(ctx, err)
 	}

@@ -2,6 +2,7 @@ package kafkaclient
 
 import (
 	"maps"
+	"strconv"
 	"strings"
 )
 
@@ -55,19 +56,34 @@ func bootstrapOf(worker map[string]string) string {
 // ProducerProps are the properties of a source task's producer, or of a sink's for
 // its dead letter queue. clientID is the built-in client.id, such as
 // connector-producer-orders-0.
+//
+// Kafka Connect leaves idempotence off, because brokers before 2.8 want a permission
+// for it, and keeps the order by one request in flight. Here it is on unless a setting
+// excludes it: it keeps the order with five requests in flight, and a retry writes
+// nothing twice. enable.idempotence=false brings Kafka Connect's way back.
 func ProducerProps(worker, connector map[string]string, clientID string) map[string]string {
-	return layer(Producer, worker, connector, map[string]string{
-		"key.serializer":   byteArraySerializer,
-		"value.serializer": byteArraySerializer,
-		"max.block.ms":     forever,
-		// Kafka Connect leaves idempotence off because old brokers want a permission
-		// for it; one request in flight keeps the order without it.
-		"enable.idempotence":                    "false",
-		"acks":                                  "all",
-		"max.in.flight.requests.per.connection": "1",
-		"delivery.timeout.ms":                   "2147483647",
-		"client.id":                             clientID,
+	props := layer(Producer, worker, connector, map[string]string{
+		"key.serializer":      byteArraySerializer,
+		"value.serializer":    byteArraySerializer,
+		"max.block.ms":        forever,
+		"acks":                "all",
+		"delivery.timeout.ms": "2147483647",
+		"client.id":           clientID,
 	})
+	const idempotence, inFlight = "enable.idempotence", "max.in.flight.requests.per.connection"
+	if _, given := props[idempotence]; !given {
+		n, err := strconv.Atoi(strings.TrimSpace(props[inFlight]))
+		acks := strings.TrimSpace(props["acks"])
+		fits := (acks == "all" || acks == "-1") && strings.TrimSpace(props["retries"]) != "0" && (err != nil || n <= idempotentInFlight)
+		props[idempotence] = strconv.FormatBool(fits)
+	}
+	if _, given := props[inFlight]; !given {
+		props[inFlight] = "1"
+		if strings.EqualFold(strings.TrimSpace(props[idempotence]), "true") {
+			props[inFlight] = strconv.Itoa(idempotentInFlight)
+		}
+	}
+	return props
 }
 
 // TransactionalProducerProps are the properties of an exactly-once source task's

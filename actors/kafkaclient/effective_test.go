@@ -23,11 +23,15 @@ func TestEffective(t *testing.T) {
 	}{
 		{"producer, nothing set", ProducerProps(nil, nil, "id"), map[string]string{
 			"bootstrap.servers": "localhost:9092", "key.serializer": byteArraySerializer, "value.serializer": byteArraySerializer,
-			"max.block.ms": "9223372036854775807", "enable.idempotence": "false", "acks": "all",
-			"max.in.flight.requests.per.connection": "1", "delivery.timeout.ms": "2147483647", "client.id": "id"}},
+			"max.block.ms": "9223372036854775807", "enable.idempotence": "true", "acks": "all",
+			"max.in.flight.requests.per.connection": "5", "delivery.timeout.ms": "2147483647", "client.id": "id"}},
 		{"producer", ProducerProps(worker, connector, "id"), map[string]string{
 			"bootstrap.servers": "o:1", "key.serializer": byteArraySerializer, "value.serializer": byteArraySerializer,
 			"max.block.ms": "9223372036854775807", "enable.idempotence": "false", "acks": "1", "linger.ms": "4",
+			"max.in.flight.requests.per.connection": "1", "delivery.timeout.ms": "2147483647", "client.id": "id"}},
+		{"producer without idempotence", ProducerProps(map[string]string{"producer.enable.idempotence": "false"}, nil, "id"), map[string]string{
+			"bootstrap.servers": "localhost:9092", "key.serializer": byteArraySerializer, "value.serializer": byteArraySerializer,
+			"max.block.ms": "9223372036854775807", "enable.idempotence": "false", "acks": "all",
 			"max.in.flight.requests.per.connection": "1", "delivery.timeout.ms": "2147483647", "client.id": "id"}},
 		{"sink consumer", ConsumerProps(worker, nil, "c", "id"), map[string]string{
 			"bootstrap.servers": "w:9092", "key.deserializer": byteArrayDeserializer, "value.deserializer": byteArrayDeserializer,
