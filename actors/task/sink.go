@@ -91,6 +91,7 @@ type sinkRun struct {
 	dead        atomic.Bool
 	put         putState
 	topics      map[string]bool                     // of the convert stage
+	goneSince   time.Time                           // when the client first missed a topic that it knew; of the consume loop
 	gens        map[connectors.TopicPartition]int64 // of the consume loop: the last seek that was done
 	urgent      chan *barrier                       // the barriers that take partitions away, once more
 	errant      sync.Mutex                          // the converters of reports
@@ -393,6 +394,7 @@ func endWith(ctx context.Context, cancel context.CancelFunc, closed <-chan struc
 // itself.
 func (r *sinkRun) fetchErrors(fs kgo.Fetches) error {
 	var fatal error
+	anew := false
 	fs.EachError(func(topic string, p int32, err error) {
 		if fatal != nil {
 			return
@@ -413,12 +415,20 @@ func (r *sinkRun) fetchErrors(fs kgo.Fetches) error {
 			return
 		case errors.Is(err, kgo.ErrClientClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 			return // closed, or a poll that a pause or a rewind cut short
+		case errors.Is(err, kerr.UnknownTopicID) && r.recreated(topic):
+			anew = true
+			return
+		case errors.Is(err, kerr.UnknownTopicID):
+			class = connectors.Transient
 		case kerr.IsRetriable(err):
 			r.Log.Warn("reading from Kafka failed and is tried again", "topic", topic, "partition", p, "err", err)
 			return
 		}
 		fatal = &connectors.Error{JavaClass: "org.apache.kafka.common.KafkaException", Class: class, Msg: fmt.Sprintf("consuming topic %s, partition %d", topic, p), Cause: err}
 	})
+	if anew && fatal == nil {
+		wait(r.pollCtx, recreatedPause)
+	}
 	return fatal
 }
 

@@ -91,9 +91,10 @@ type sourceRun struct {
 	committer bool           // the plugin is one; set before the first batch
 	pumpDone  chan struct{}
 	others    sync.WaitGroup // produce, commit, record commits
-	started   bool           // the plugin's Start was called; read after pumpDone
-	dead      atomic.Bool    // ended: what comes later from this incarnation is refused
-	commitMu  sync.Mutex     // one commit at a time
+	again     resender
+	started   bool        // the plugin's Start was called; read after pumpDone
+	dead      atomic.Bool // ended: what comes later from this incarnation is refused
+	commitMu  sync.Mutex  // one commit at a time
 	failOnce  sync.Once
 	broken    chan struct{} // closed at the first failure
 	cutOnce   sync.Once
@@ -552,6 +553,9 @@ func (r *sourceRun) produced(f *inflight, i int, rec *kgo.Record, err error) {
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, kgo.ErrClientClosed) || r.dead.Load() {
 		return // asked to stop; the record was not acknowledged and is not settled
+	}
+	if r.resend(f, i, rec, err) {
+		return
 	}
 	if err := guard(func() error { r.unproduced(f, i, rec, err); return nil }); err != nil {
 		r.failStages(err)
