@@ -247,7 +247,7 @@ func (b *builder) source(ctx context.Context) (*task.SourceParts, error) {
 	if err != nil {
 		return nil, b.failed(err)
 	}
-	client, err := b.producer(p.config, "connector-producer-"+b.id.String())
+	client, err := b.producer(ctx, p.config, "connector-producer-"+b.id.String())
 	if err != nil {
 		return nil, b.failed(err)
 	}
@@ -264,8 +264,9 @@ func (b *builder) failed(err error) error {
 	return err
 }
 
-func (b *builder) producer(config map[string]string, clientID string) (*kgo.Client, error) {
-	res, err := kafkaclient.Options(kafkaclient.Producer, kafkaclient.ProducerProps(b.w.Props, config, clientID), kafkaclient.Env{Logger: b.common.Log, ClientID: clientID})
+func (b *builder) producer(ctx context.Context, config map[string]string, clientID string) (*kgo.Client, error) {
+	props := kafkaclient.ProducerProps(b.w.Props, config, clientID)
+	res, err := kafkaclient.Options(kafkaclient.Producer, props, kafkaclient.Env{Logger: b.common.Log, ClientID: clientID})
 	if err != nil {
 		return nil, configurationError("configuring the producer", err)
 	}
@@ -273,6 +274,10 @@ func (b *builder) producer(config map[string]string, clientID string) (*kgo.Clie
 	client, err := kgo.NewClient(append(res.Opts, kgo.UnknownTopicRetries(-1))...)
 	if err != nil {
 		return nil, configurationError("making the producer", err)
+	}
+	if err := logIn(ctx, client, props, "producer"); err != nil {
+		client.Close()
+		return nil, err
 	}
 	return client, nil
 }
@@ -311,6 +316,10 @@ func (b *builder) sink(ctx context.Context) (*task.SinkParts, error) {
 		client, err := kgo.NewClient(slices.Concat(res.Opts, what, extra)...)
 		if err != nil {
 			return nil, configurationError("making the consumer", err)
+		}
+		if err := logIn(ctx, client, props, "consumer"); err != nil {
+			client.Close()
+			return nil, err
 		}
 		return client, nil
 	}
@@ -381,7 +390,7 @@ func (b *builder) deadLetters(ctx context.Context, p *parts, topic string) (*tas
 	if err := b.w.createTopic(ctx, p.config, "connector-dlq-adminclient-", topic, 1, rf, nil); err != nil {
 		return nil, connectors.Errorf("Could not initialize dead letter queue with topic=%s: %w", topic, err)
 	}
-	client, err := b.producer(p.config, "connector-dlq-producer-"+b.id.String())
+	client, err := b.producer(ctx, p.config, "connector-dlq-producer-"+b.id.String())
 	if err != nil {
 		return nil, err
 	}
