@@ -91,6 +91,7 @@ func TestSourceChunksOfOneArray(t *testing.T) {
 	addrs, st, sys := broker(t), &states{}, system(t)
 	store := &memory{m: map[string]*data.MapValue{}}
 	spec := sourceOf(addrs, st, store, func() *source { return nil }, func(p *task.SourceParts) { p.Task = &chunks{} })
+	spec.Budget = 1 << 13 // a few batches at a time
 	pid := sys.Root.Spawn(task.SourceProps(spec, false))
 	eventually(t, "all stored", func() bool { return countOf(store) == 5000 })
 	sys.Root.Send(pid, task.Stop{})
@@ -124,7 +125,9 @@ func (c *chunks) Poll(ctx context.Context) ([]data.Record, error) {
 	}
 	// What it borrows and does not use must not be taken for what it returns.
 	own := c.tc.Batch(100)
-	own = append(own, data.Record{Topic: "never"})
+	for range 50 {
+		own = append(own, data.Record{Topic: "never"})
+	}
 	_ = own
 	c.at += 10
 	return c.all[c.at-10 : c.at], nil

@@ -48,7 +48,11 @@ func (r *sourceRun) resend(f *inflight, i int, rec *kgo.Record, err error) bool 
 	s.queue = append(s.queue, resent{f, i, rec})
 	if !s.busy {
 		s.busy = true
-		r.others.Go(r.resendLoop)
+		r.others.Go(func() {
+			if err := guard(func() error { r.resendLoop(); return nil }); err != nil {
+				r.failStages(err)
+			}
+		})
 	}
 	return true
 }
