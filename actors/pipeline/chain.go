@@ -73,29 +73,38 @@ func (c *Chain) Apply(ctx context.Context, b *Batch) error {
 // where, in which step, and why. One deferred call serves the whole run, so that
 // catching a plugin's panic costs nothing a record.
 func (c *Chain) run(b *Batch, i, from int) (at, step int, err error) {
-	var rec *data.Record
+	var origin data.SourceOffset
 	var part *data.MapValue
-	var off data.SourceOffset
 	defer func() {
 		if r := recover(); r != nil {
 			at, err = i, Recovered(r)
 		}
 		if err != nil {
-			rec.SourcePartition, rec.SourceOffset = part, off
+			b.Records[at].SourcePartition, b.Records[at].SourceOffset = part, origin
 		}
 	}()
-	retries := c.Errors.RetryTimeout != 0
+	steps, retries := c.Steps, c.Errors.RetryTimeout != 0
 	for ; i < len(b.Records); i, from = i+1, 0 {
 		if b.States[i] != Live {
 			continue
 		}
-		rec = &b.Records[i]
-		part, off = rec.SourcePartition, rec.SourceOffset
-		for step = from; step < len(c.Steps); step++ {
+		rec := &b.Records[i]
+		part, origin = rec.SourcePartition, rec.SourceOffset
+		for step = from; step < len(steps); step++ {
 			if retries {
 				c.before = *rec
 			}
-			keep, e := c.Steps[step].apply(rec)
+			s := &steps[step]
+			if s.Predicate != nil {
+				yes, e := s.Predicate.Test(rec)
+				if e != nil {
+					return i, step, e
+				}
+				if yes == s.Negate {
+					continue
+				}
+			}
+			keep, e := s.Transform.Apply(rec)
 			if e != nil {
 				return i, step, e
 			}
@@ -105,7 +114,9 @@ func (c *Chain) run(b *Batch, i, from int) (at, step int, err error) {
 				break
 			}
 		}
-		rec.SourcePartition, rec.SourceOffset = part, off
+		if rec.SourcePartition != part || rec.SourceOffset != origin {
+			rec.SourcePartition, rec.SourceOffset = part, origin
+		}
 	}
 	return i, 0, nil
 }
