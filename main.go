@@ -87,7 +87,7 @@ func main() {
 }
 
 // softMemoryLimit is a target for the collector, not a bound.
-const softMemoryLimit = 96 << 20
+const softMemoryLimit = 112 << 20
 
 func run(args []string, _ io.Reader, stdout, stderr io.Writer) error {
 	if len(args) == 0 {

@@ -152,8 +152,6 @@ func (s *Logs) Start(ctx context.Context) error {
 		}
 		consume[l.topic.Name] = ps
 	}
-	s.cl.AddConsumePartitions(consume)
-
 	var begins, ends map[string][]int64
 	var berr, eerr error
 	var both sync.WaitGroup
@@ -166,6 +164,9 @@ func (s *Logs) Start(ctx context.Context) error {
 	for _, l := range s.logs {
 		l.begin(begins[l.topic.Name], ends[l.topic.Name])
 	}
+	// Only now, when every partition has answered: a partition without a leader would
+	// sit out the first fetch, which waits for data on the others.
+	s.cl.AddConsumePartitions(consume)
 	close(s.started)
 	s.wg.Go(s.read)
 	for _, l := range s.logs {
