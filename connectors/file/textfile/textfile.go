@@ -18,7 +18,7 @@ import (
 const (
 	minChunk = 16 << 10 // for files to which little is added at a time
 	maxChunk = 1 << 20  // beyond this, larger reads gain nothing measurable
-	tickWait = 100 * time.Millisecond
+	tickWait = 250 * time.Millisecond
 )
 
 // Change is what has become of a file since it was opened.
