@@ -56,7 +56,7 @@ func (d *DLQ) Report(ctx context.Context, r pipeline.Report) {
 		add("stage", string(r.Stage))
 		add("class.name", r.Class)
 		add("exception.class.name", connectors.JavaClass(r.Err))
-		add("exception.message", r.Err.Error())
+		rec.Headers = append(rec.Headers, kgo.RecordHeader{Key: errorHeader + "exception.message", Value: message(r.Err)})
 		add("exception.stacktrace", Trace(r.Err, ""))
 	}
 	// The report must outlive a task that is about to die of this very record, so

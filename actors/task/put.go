@@ -577,7 +577,7 @@ func (r *sinkRun) sendCommit(offsets map[string]map[int32]kgo.EpochOffset, stays
 	if len(offsets) == 0 {
 		return
 	}
-	err := commitOffsets(ctx, r.client, offsets)
+	err := r.send(ctx, offsets)
 	if err != nil {
 		r.Metrics.CommitFails.Add(1)
 		if !errors.Is(err, context.Canceled) {

@@ -75,7 +75,8 @@ type sinkRun struct {
 	first, next *actor.PID // convert, transform
 	stages      []*stage
 	parts       atomic.Pointer[SinkParts]
-	client      *kgo.Client     // set before the consume loop begins
+	client      *kgo.Client // set before the consume loop begins
+	send        func(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset) error
 	clientLife  context.Context //nolint:containedctx // the client's: it bounds its Close
 	cutClient   context.CancelFunc
 	credit      *credit
@@ -267,6 +268,9 @@ func (r *sinkRun) runConsumer() error {
 		return err
 	}
 	r.client = client
+	r.send = func(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset) error {
+		return commitOffsets(ctx, client, offsets)
+	}
 	close(r.up)
 	r.tell(event{n: r.n, kind: evRunning})
 	return r.consumeLoop(parts)

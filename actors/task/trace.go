@@ -56,3 +56,18 @@ func ownMessage(err error) string {
 	}
 	return msg
 }
+
+// message is what Java's getMessage gives: an exception's own text, that of its
+// cause when it was made of the cause alone, and nil when it has none.
+func message(err error) []byte {
+	if own := ownMessage(err); own != "" {
+		return []byte(own)
+	}
+	if cause := errors.Unwrap(err); cause != nil {
+		if m := message(cause); m != nil {
+			return []byte(connectors.JavaClass(cause) + ": " + string(m))
+		}
+		return []byte(connectors.JavaClass(cause))
+	}
+	return nil
+}
