@@ -598,7 +598,7 @@ func (r *sinkRun) end(orderly bool) {
 		default:
 			go func() { <-r.consumeDone; closeAll() }()
 		}
-		go func() { <-r.consumeDone; <-r.putDone; parts = r.parts.Load(); stop() }()
+		go func() { <-r.consumeDone; <-r.putDone; stop() }()
 		return
 	}
 	closeAll()

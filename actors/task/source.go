@@ -90,16 +90,18 @@ type sourceRun struct {
 	toCommit  chan *inflight // settled batches of a RecordCommitter
 	committer bool           // the plugin is one; set before the first batch
 	pumpDone  chan struct{}
-	others    sync.WaitGroup // produce, commit, record commits
-	again     resender
-	started   bool        // the plugin's Start was called; read after pumpDone
-	dead      atomic.Bool // ended: what comes later from this incarnation is refused
-	commitMu  sync.Mutex  // one commit at a time
-	failOnce  sync.Once
-	broken    chan struct{} // closed at the first failure
-	cutOnce   sync.Once
-	cut       chan struct{} // closed when a stage or the client failed: what is in flight won't arrive
-	topics    map[string]bool
+
+	produceEnded atomic.Bool
+	others       sync.WaitGroup // produce, commit, record commits
+	again        resender
+	started      bool        // the plugin's Start was called; read after pumpDone
+	dead         atomic.Bool // ended: what comes later from this incarnation is refused
+	commitMu     sync.Mutex  // one commit at a time
+	failOnce     sync.Once
+	broken       chan struct{} // closed at the first failure
+	cutOnce      sync.Once
+	cut          chan struct{} // closed when a stage or the client failed: what is in flight won't arrive
+	topics       map[string]bool
 }
 
 func newSourceRun(spec SourceSpec, n int, tell func(event)) *sourceRun {
@@ -432,11 +434,15 @@ func (r *sourceRun) convert(b *pipeline.Batch) error {
 
 // produceLoop hands batches to the Kafka client, which may block.
 func (r *sourceRun) produceLoop() {
+	defer r.produceEnded.Store(true)
 	for {
 		select {
 		case <-r.ctx.Done():
 			return
 		case b := <-r.toProduce:
+			if r.dead.Load() {
+				return // its offsets are not stored any more: it would come twice
+			}
 			span := b.Trace // the batch may be gone once its last record is produced
 			if err := r.stageSpan(b, "produce", func() error { return r.produce(b) }); err != nil {
 				if span != nil {
@@ -753,20 +759,35 @@ func (r *sourceRun) end(bool) {
 }
 
 // drain lets what is in flight be acknowledged, within offset.flush.timeout.ms. A
-// poll that failed leaves the stages whole; after a stage's failure only what reached
-// the client is waited for, and the rest is read again by the next incarnation.
+// poll that failed leaves the stages whole; after a stage's failure only what had passed
+// it is waited for, and the rest is read again by the next incarnation.
 func (r *sourceRun) drain(parts *SourceParts) {
 	t := time.NewTimer(r.FlushTimeout)
 	defer t.Stop()
 	select {
 	case <-r.ledger.Idle():
 	case <-r.cut:
+		// What has passed the stage that failed still goes out.
+		for end := time.Now().Add(r.FlushTimeout / 2); !r.idle() && time.Now().Before(end); {
+			wait(r.ctx, time.Millisecond)
+		}
 		ctx, cancel := context.WithTimeout(r.ctx, r.FlushTimeout)
 		defer cancel()
 		_ = parts.Client.Flush(ctx)
 	case <-t.C:
 		r.Log.Warn("records were not acknowledged in time; they are read again after the next start", "records", r.ledger.Active(), "waited", r.FlushTimeout)
 	}
+}
+
+// idle reports whether no stage has anything to do. A batch between two of them may
+// go unseen; it is read again.
+func (r *sourceRun) idle() bool {
+	for _, s := range r.stages {
+		if !s.idle() {
+			return false
+		}
+	}
+	return len(r.toProduce) == 0 || r.produceEnded.Load()
 }
 
 // commitFinal stores the last offsets. When a call into the plugin was left

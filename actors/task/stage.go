@@ -75,11 +75,25 @@ func (s *stage) drain() error {
 		for i, m := range todo {
 			if err := guard(func() error { return s.work(m) }); err != nil {
 				s.close()
+				s.rest()
 				return err
 			}
 			todo[i] = nil
 		}
 	}
+}
+
+func (s *stage) rest() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.busy = false
+}
+
+// idle reports whether nothing is queued or being worked on.
+func (s *stage) idle() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.busy
 }
 
 func (s *stage) close() {
