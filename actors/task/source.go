@@ -91,6 +91,7 @@ type sourceRun struct {
 	committer bool           // the plugin is one; set before the first batch
 	pumpDone  chan struct{}
 
+	producing    atomic.Int64 // batches converted and not handed to the client yet
 	produceEnded atomic.Bool
 	others       sync.WaitGroup // produce, commit, record commits
 	again        resender
@@ -165,6 +166,7 @@ func (r *sourceRun) begin(c actor.Context) {
 	}
 	c.SpawnPrefix(owner(owned(r.produceLoop), r.cancel), "produce")
 	convert := stageOf(r.convert, func(b *pipeline.Batch) {
+		r.producing.Add(1)
 		select {
 		case r.toProduce <- b:
 		case <-r.ctx.Done():
@@ -173,6 +175,7 @@ func (r *sourceRun) begin(c actor.Context) {
 	r.converter = c.SpawnPrefix(convert.props(), "convert")
 	transform := stageOf(r.transform, func(b *pipeline.Batch) {
 		r.Metrics.Mailbox.Add(1)
+		convert.coming.Add(1)
 		r.sys.Root.Send(r.converter, b)
 	})
 	r.first = c.SpawnPrefix(transform.props(), "transform")
@@ -363,6 +366,7 @@ func (r *sourceRun) dispatch(recs []data.Record, polled time.Time) {
 	r.ledger.add(b, r.settled)
 	r.Metrics.Active.Store(r.ledger.Active())
 	r.Metrics.Mailbox.Add(1)
+	r.stages[0].coming.Add(1)
 	r.sys.Root.Send(r.first, b)
 }
 
@@ -451,6 +455,7 @@ func (r *sourceRun) produceLoop() {
 				r.failStages(err)
 				return
 			}
+			r.producing.Add(-1)
 		}
 	}
 }
@@ -779,15 +784,14 @@ func (r *sourceRun) drain(parts *SourceParts) {
 	}
 }
 
-// idle reports whether no stage has anything to do. A batch between two of them may
-// go unseen; it is read again.
+// idle reports whether no stage has anything to do.
 func (r *sourceRun) idle() bool {
 	for _, s := range r.stages {
 		if !s.idle() {
 			return false
 		}
 	}
-	return len(r.toProduce) == 0 || r.produceEnded.Load()
+	return r.producing.Load() == 0 || r.produceEnded.Load()
 }
 
 // commitFinal stores the last offsets. When a call into the plugin was left

@@ -2,6 +2,7 @@ package task
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -20,6 +21,8 @@ type stage struct {
 	// failure of the whole incarnation.
 	failed func(error) bool
 	fail   func(error) stageFailure
+
+	coming atomic.Int64 // batches sent by a source's stage before, and not done
 
 	mu     sync.Mutex
 	queue  []any
@@ -75,25 +78,20 @@ func (s *stage) drain() error {
 		for i, m := range todo {
 			if err := guard(func() error { return s.work(m) }); err != nil {
 				s.close()
-				s.rest()
 				return err
 			}
+			s.coming.Add(-1)
 			todo[i] = nil
 		}
 	}
 }
 
-func (s *stage) rest() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.busy = false
-}
-
-// idle reports whether nothing is queued or being worked on.
+// idle reports whether nothing is on its way to the stage or being worked on, or
+// the stage takes nothing any more.
 func (s *stage) idle() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.busy
+	return s.closed || s.coming.Load() == 0
 }
 
 func (s *stage) close() {
