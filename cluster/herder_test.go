@@ -95,6 +95,12 @@ type fakeWorker struct {
 	idle     bool // connectors report nothing by themselves
 }
 
+func (w *fakeWorker) setIdle() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.idle = true
+}
+
 func (w *fakeWorker) Receive(c actor.Context) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -376,7 +382,7 @@ func TestTaskStatuses(t *testing.T) {
 
 func TestStoppedState(t *testing.T) {
 	r := newRig(t, nil)
-	r.w.idle = true
+	r.w.setIdle()
 	r.create("c", sourceClass, "a")
 	r.ConnectorFailed("c", "org.x.E: no")
 	if st, err := r.Status(t.Context(), "c"); err != nil || st.Connector.State != "FAILED" || len(st.Tasks) != 0 || st.Connector.Trace == "" {
@@ -430,7 +436,7 @@ func TestInitialStates(t *testing.T) {
 // TestDeleteWhileStarting: what a connector that is gone proposes is not written.
 func TestDeleteWhileStarting(t *testing.T) {
 	r := newRig(t, nil)
-	r.w.idle = true
+	r.w.setIdle()
 	r.create("c", sourceClass, "ab")
 	if err := r.DeleteConnector(t.Context(), "c"); err != nil {
 		t.Fatal(err)
@@ -581,7 +587,7 @@ func TestSecretsStayReferences(t *testing.T) {
 	r := newRig(t, nil)
 	cfg := config("c", sourceClass, "a")
 	cfg["topic"], cfg["password"] = "${env:HERDER_TOPIC}", "hunter2"
-	r.w.idle = true
+	r.w.setIdle()
 	if _, _, err := r.PutConnector(t.Context(), "c", cfg, nil, false); err != nil {
 		t.Fatal(err)
 	}
@@ -666,7 +672,7 @@ func TestStandaloneAnswers(t *testing.T) {
 // far as task configurations ends when it is overtaken, deleted, fails or backs off.
 func TestStandalonePOSTDoesNotOutwaitItsConnector(t *testing.T) {
 	r := newRig(t, func(o *Options) { o.Standalone = true })
-	r.w.idle = true
+	r.w.setIdle()
 	for name, f := range map[string]func(string){
 		"deleted":   func(n string) { _ = r.DeleteConnector(t.Context(), n) },
 		"failed":    func(n string) { r.ConnectorFailed(n, "boom") },
