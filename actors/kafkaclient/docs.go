@@ -83,7 +83,7 @@ security settings with the prefixes, as with Kafka Connect.
 
 | Client | Built-in values |
 |---|---|
-| source producer | ` + "`max.block.ms=9223372036854775807`, `enable.idempotence=false`, `acks=all`, `max.in.flight.requests.per.connection=1`, `delivery.timeout.ms=2147483647`, `client.id=connector-producer-<task>`" + ` |
+| source producer | ` + "`max.block.ms=9223372036854775807`, `enable.idempotence=true`, `acks=all`, `max.in.flight.requests.per.connection=5`, `delivery.timeout.ms=2147483647`, `client.id=connector-producer-<task>`; where a setting excludes idempotence, `enable.idempotence=false` and `max.in.flight.requests.per.connection=1`, Kafka Connect's values" + ` |
 | sink consumer | ` + "`group.id=connect-<name>`, `enable.auto.commit=false`, `auto.offset.reset=earliest`, `client.id=connector-consumer-<task>`" + ` |
 | source offsets consumer | ` + "`enable.auto.commit=false`, `auto.offset.reset=earliest`, `isolation.level=read_committed`" + `; no group |
 | admin | ` + "`client.id=connector-adminclient-<task>`" + ` |

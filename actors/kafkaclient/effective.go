@@ -164,10 +164,11 @@ func AdminProps(worker, connector map[string]string, clientID string) map[string
 	return layer(Admin, worker, connector, props)
 }
 
-// own copies the settings without prefix that a kind of client knows.
+// own copies the settings without prefix that a kind of client knows, but for
+// config.providers: the worker has resolved its references, and its clients have none.
 func own(kind Kind, worker, props map[string]string) {
 	for _, e := range Entries(kind) {
-		if v, ok := worker[e.Name]; ok {
+		if v, ok := worker[e.Name]; ok && e.Name != "config.providers" {
 			props[e.Name] = v
 		}
 	}

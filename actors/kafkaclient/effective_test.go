@@ -9,7 +9,7 @@ import (
 func TestEffective(t *testing.T) {
 	worker := map[string]string{
 		"bootstrap.servers": "w:9092", "group.id": "cluster", "session.timeout.ms": "9999", "security.protocol": "SSL", "key.converter": "x",
-		"request.timeout.ms": "1000", "client.id": "worker",
+		"request.timeout.ms": "1000", "client.id": "worker", "config.providers": "env",
 		"producer.acks": "1", "producer.linger.ms": "3", "consumer.max.poll.records": "9", "admin.retries": "2", "admin.request.timeout.ms": "2000",
 	}
 	connector := map[string]string{
