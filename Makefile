@@ -5,7 +5,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT := $(shell git rev-parse --short=16 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: build run test race bench lint fmt docs cross clean
+.PHONY: build run test bench lint fmt docs cross clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/troupe .
@@ -26,7 +26,7 @@ fmt:
 	gofmt -w $$(git ls-files '*.go')
 
 docs:
-	TROUPE_WRITE_DOCS=1 $(GO) test -run 'TestDocs' ./...
+	TROUPE_WRITE_DOCS=1 $(GO) test -run 'TestDocs|TestRESTDocs' ./...
 
 # Static builds that must compile everywhere.
 cross:

@@ -100,7 +100,7 @@ func TestDocsMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	if string(have) != page {
-		t.Error("docs/metrics.md is not what the table gives; run: TROUPE_WRITE_DOCS=1 go test ./actors/telemetry -run TestDocsMetrics")
+		t.Error("docs/metrics.md is not what the table gives; `make docs` rewrites it")
 	}
 }
 
