@@ -95,10 +95,10 @@ type fakeWorker struct {
 	idle     bool // connectors report nothing by themselves
 }
 
-func (w *fakeWorker) setIdle() {
+func (w *fakeWorker) setIdle(idle bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.idle = true
+	w.idle = idle
 }
 
 func (w *fakeWorker) Receive(c actor.Context) {
@@ -382,7 +382,7 @@ func TestTaskStatuses(t *testing.T) {
 
 func TestStoppedState(t *testing.T) {
 	r := newRig(t, nil)
-	r.w.setIdle()
+	r.w.setIdle(true)
 	r.create("c", sourceClass, "a")
 	r.ConnectorFailed("c", "org.x.E: no")
 	if st, err := r.Status(t.Context(), "c"); err != nil || st.Connector.State != "FAILED" || len(st.Tasks) != 0 || st.Connector.Trace == "" {
@@ -400,7 +400,7 @@ func TestStoppedState(t *testing.T) {
 		t.Errorf("%v", st)
 	}
 	r.w.mu.Lock()
-	r.w.idle = false
+	r.w.setIdle(false)
 	r.w.mu.Unlock()
 	if err := r.Resume(t.Context(), "c"); err != nil {
 		t.Fatal(err)
@@ -436,7 +436,7 @@ func TestInitialStates(t *testing.T) {
 // TestDeleteWhileStarting: what a connector that is gone proposes is not written.
 func TestDeleteWhileStarting(t *testing.T) {
 	r := newRig(t, nil)
-	r.w.setIdle()
+	r.w.setIdle(true)
 	r.create("c", sourceClass, "ab")
 	if err := r.DeleteConnector(t.Context(), "c"); err != nil {
 		t.Fatal(err)
@@ -587,7 +587,7 @@ func TestSecretsStayReferences(t *testing.T) {
 	r := newRig(t, nil)
 	cfg := config("c", sourceClass, "a")
 	cfg["topic"], cfg["password"] = "${env:HERDER_TOPIC}", "hunter2"
-	r.w.setIdle()
+	r.w.setIdle(true)
 	if _, _, err := r.PutConnector(t.Context(), "c", cfg, nil, false); err != nil {
 		t.Fatal(err)
 	}
@@ -672,7 +672,7 @@ func TestStandaloneAnswers(t *testing.T) {
 // far as task configurations ends when it is overtaken, deleted, fails or backs off.
 func TestStandalonePOSTDoesNotOutwaitItsConnector(t *testing.T) {
 	r := newRig(t, func(o *Options) { o.Standalone = true })
-	r.w.setIdle()
+	r.w.setIdle(true)
 	for name, f := range map[string]func(string){
 		"deleted":   func(n string) { _ = r.DeleteConnector(t.Context(), n) },
 		"failed":    func(n string) { r.ConnectorFailed(n, "boom") },
