@@ -400,7 +400,7 @@ func TestStoppedState(t *testing.T) {
 		t.Errorf("%v", st)
 	}
 	r.w.mu.Lock()
-	r.w.setIdle(false)
+	r.w.idle = false
 	r.w.mu.Unlock()
 	if err := r.Resume(t.Context(), "c"); err != nil {
 		t.Fatal(err)
