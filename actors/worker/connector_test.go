@@ -243,7 +243,9 @@ func TestConnector(t *testing.T) {
 		{name: "asks for new tasks once it is over", steps: []step{{5 * s, target(connectors.Stopped)}, {6 * s, func(w *world) { w.p.context().RequestTaskReconfiguration() }}}, want: "RUNNING@0s 1tasks@0s STOPPED@5s", calls: "Start TaskConfigs Stop"},
 		{name: "a goroutine panics", steps: []step{{5 * s, func(w *world) { w.p.context().Go(bang) }}}, want: "RUNNING@0s 1tasks@0s RESTARTING@5s RUNNING@6s 1tasks@6s"},
 		{name: "a goroutine ends with it", steps: []step{{4 * s, func(w *world) { w.p.context().Go(func(ctx context.Context) error { <-ctx.Done(); return boom }) }}, {5 * s, target(connectors.Stopped)}}, want: "RUNNING@0s 1tasks@0s STOPPED@5s"},
-		{name: "a goroutine comes too late", steps: []step{{5 * s, target(connectors.Stopped)}, {6 * s, func(w *world) { w.p.context().Go(bang) }}}, want: "RUNNING@0s 1tasks@0s STOPPED@5s"},
+		{name: "a goroutine comes too late", steps: []step{{5 * s, target(connectors.Stopped)}, {6 * s, func(w *world) {
+			w.p.context().Go(func(ctx context.Context) error { return w.p.do(ctx, "too late") })
+		}}}, want: "RUNNING@0s 1tasks@0s STOPPED@5s", calls: "Start TaskConfigs Stop"},
 		{name: "paused during back-off", on: map[string]func(context.Context) error{"TaskConfigs": fail(boom)}, steps: []step{{500 * time.Millisecond, target(connectors.Paused)}}, until: time.Minute, want: "RUNNING@0s RESTARTING@0s PAUSED@1s"},
 		{name: "transient", on: map[string]func(context.Context) error{"Start": func() func(context.Context) error {
 			n := 0
