@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/troupeio/troupe/internal/kafkatest"
@@ -67,7 +68,15 @@ func (e *env) startWorker(ctx context.Context, arm, group string, more map[strin
 	if err != nil {
 		return nil, err
 	}
-	w.close = w.proc.Kill
+	// An orderly end: a killed worker's place in its group is kept for a session.
+	w.close = func() {
+		w.proc.Signal(syscall.SIGTERM)
+		select {
+		case <-w.proc.Done():
+		case <-time.After(10 * time.Second):
+		}
+		w.proc.Kill()
+	}
 	return w, nil
 }
 
