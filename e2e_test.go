@@ -249,9 +249,10 @@ func e2eOffsets(t *testing.T, w *workerProc, addr string) {
 	if got := w.rest(200, "GET", at(source)+"/offsets", nil); got != want {
 		t.Errorf("the offsets are %s, want %s", got, want)
 	}
-	w.rest(200, "PATCH", at(source)+"/offsets", strings.Replace(want, "12", "4", 1))
+	w.rest(200, "PATCH", at(source)+"/offsets", strings.Replace(want, `"position":12`, `"position":4`, 1))
 	w.rest(202, "PUT", at(source)+"/resume", nil)
 	w.waitState(source, "RUNNING RUNNING")
+	topicValues(t, addr, name, 5)
 	waitFile(t, out, []string{"aaa", "bbb", "ccc", "bbb", "ccc"})
 
 	w.rest(204, "PUT", at(sink)+"/stop", nil)
