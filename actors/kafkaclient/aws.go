@@ -117,7 +117,7 @@ func iniSection(path, section string) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	keys := map[string]string{}
 	in := false
 	lines := bufio.NewScanner(f)

@@ -61,10 +61,6 @@ func (b *build) group(v value) {
 	} else {
 		b.add(kgo.DisableAutoCommit())
 	}
-	if b.values["isolation.level"].text == "read_committed" {
-		// Java asks for offsets that no open transaction can still move.
-		b.add(kgo.RequireStableFetchOffsets())
-	}
 }
 
 // balancers are the classic protocol's, in the user's order.

@@ -38,10 +38,10 @@ func TestClientCredentials(t *testing.T) {
 		id, secret, _ := r.BasicAuth()
 		if id != "me" || secret != "topsecret" || r.FormValue("grant_type") != "client_credentials" || r.FormValue("scope") != "kafka" {
 			w.WriteHeader(http.StatusUnauthorized)
-			w.Write([]byte(`{"error":"invalid_client","error_description":"topsecret"}`))
+			_, _ = w.Write([]byte(`{"error":"invalid_client","error_description":"topsecret"}`))
 			return
 		}
-		w.Write([]byte(`{"access_token":"tok","expires_in":3600}`))
+		_, _ = w.Write([]byte(`{"access_token":"tok","expires_in":3600}`))
 	}))
 	defer srv.Close()
 	for _, row := range []struct {
@@ -76,7 +76,7 @@ func TestTokenIsKept(t *testing.T) {
 	life := `"3600"`
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked++
-		w.Write([]byte(`{"access_token":"tok","expires_in":` + life + `}`))
+		_, _ = w.Write([]byte(`{"access_token":"tok","expires_in":` + life + `}`))
 	}))
 	defer srv.Close()
 	e := &tokenEndpoint{url: srv.URL, id: "i", secret: "s", window: 0.8, client: srv.Client(), turn: make(chan keptToken, 1)}
@@ -130,15 +130,15 @@ func TestAWS(t *testing.T) {
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case r.URL.Path == "/latest/api/token" && r.Method == http.MethodPut:
-			w.Write([]byte("session"))
+			_, _ = w.Write([]byte("session"))
 		case r.URL.Path == "/container" && r.Header.Get("Authorization") == "auth":
-			w.Write([]byte(`{"AccessKeyId":"C","SecretAccessKey":"S","Token":"T"}`))
+			_, _ = w.Write([]byte(`{"AccessKeyId":"C","SecretAccessKey":"S","Token":"T"}`))
 		case r.Header.Get("X-aws-ec2-metadata-token") != "session":
 			w.WriteHeader(http.StatusUnauthorized)
 		case strings.HasSuffix(r.URL.Path, "/security-credentials/"):
-			w.Write([]byte("role\n"))
+			_, _ = w.Write([]byte("role\n"))
 		case strings.HasSuffix(r.URL.Path, "/security-credentials/role"):
-			w.Write([]byte(`{"AccessKeyId":"I","SecretAccessKey":"S","Token":"T"}`))
+			_, _ = w.Write([]byte(`{"AccessKeyId":"I","SecretAccessKey":"S","Token":"T"}`))
 		default:
 			w.WriteHeader(http.StatusNotFound)
 		}

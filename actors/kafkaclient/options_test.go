@@ -107,7 +107,6 @@ func TestMapping(t *testing.T) {
 		{"reset to the beginning", Consumer, with("auto.offset.reset", "earliest"), kgo.ConsumeResetOffset, kgo.NewOffset().AtStart()},
 		{"no reset", Consumer, with("auto.offset.reset", "none"), kgo.ConsumeResetOffset, kgo.NoResetOffset()},
 		{"isolation", Consumer, with("isolation.level", "read_committed"), kgo.FetchIsolationLevel, int8(1)},
-		{"stable offsets", Consumer, with("group.id", "g", "isolation.level", "read_committed"), kgo.RequireStableFetchOffsets, true},
 		{"fetch wait", Consumer, with(), kgo.FetchMaxWait, 500 * ms},
 		{"fetch min", Consumer, with("fetch.min.bytes", "100"), kgo.FetchMinBytes, int32(100)},
 		{"fetch max", Consumer, with("fetch.max.bytes", "209715200"), kgo.FetchMaxBytes, int32(209715200)},

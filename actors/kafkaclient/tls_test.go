@@ -367,7 +367,7 @@ func handshake(server, client *tls.Config, name string) error {
 			return
 		}
 		defer conn.Close()
-		conn.SetDeadline(deadline)
+		_ = conn.SetDeadline(deadline)
 		_, err = tls.Server(conn, server).Write([]byte{1})
 		done <- err
 	}()
@@ -375,7 +375,7 @@ func handshake(server, client *tls.Config, name string) error {
 	if err != nil {
 		return err
 	}
-	conn.SetDeadline(deadline)
+	_ = conn.SetDeadline(deadline)
 	client = client.Clone()
 	client.ServerName = name
 	_, err = tls.Client(conn, client).Read(make([]byte, 1))
