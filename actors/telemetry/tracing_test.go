@@ -92,7 +92,7 @@ func TestSampler(t *testing.T) {
 func attrs(s tracetest.SpanStub) map[string]string {
 	out := make(map[string]string)
 	for _, kv := range s.Attributes {
-		out[string(kv.Key)] = kv.Value.Emit()
+		out[string(kv.Key)] = kv.Value.String()
 	}
 	return out
 }
