@@ -52,7 +52,7 @@ func bareProduce(ctx context.Context, addr, topic, file string) error {
 	if err != nil {
 		return fmt.Errorf("opening the input: %w", err)
 	}
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.DefaultProduceTopic(topic), kgo.AllowAutoTopicCreation(),
 		kgo.ProducerBatchCompression(kgo.NoCompression()), kgo.MaxBufferedRecords(100_000),
 		// The topic is absent: without this the client may look for it again only
@@ -104,7 +104,7 @@ func bareConsume(ctx context.Context, addr, topic, file string, count int) error
 	if err != nil {
 		return fmt.Errorf("making the output: %w", err)
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {

@@ -70,7 +70,7 @@ func (f form) writeFile(path string, lines, length int) error {
 	if err != nil {
 		return fmt.Errorf("making the input: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	w := bufio.NewWriterSize(file, 1<<20)
 	err = f.each(lines, length, func(b []byte) error {
 		if _, err := w.Write(b); err != nil {
@@ -103,7 +103,7 @@ func (f form) checkFile(path string, lines, length int) error {
 	if err != nil {
 		return fmt.Errorf("checking the destination: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	h := sha256.New()
 	n, err := io.Copy(h, file)
 	if err != nil {
@@ -121,7 +121,7 @@ func head(path string) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	b := make([]byte, 300)
 	n, _ := io.ReadFull(f, b) // a short file is what we may want to see
 	return string(b[:n])

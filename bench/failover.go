@@ -151,7 +151,7 @@ func (f *pair) place(ctx context.Context, path string) error {
 // write appends a line every now and then until ctx ends.
 func (f *pair) write(ctx context.Context, file *os.File) {
 	defer close(f.done)
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	tick := time.NewTicker(failoverEvery)
 	defer tick.Stop()
 	var buf []byte

@@ -37,7 +37,7 @@ func runLatency(ctx context.Context, e *env, arm string) (metrics, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the input: %w", err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	cl, err := kgo.NewClient(kgo.SeedBrokers(e.addr), kgo.ConsumeTopics(topic),
 		kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
@@ -85,7 +85,7 @@ func runLatency(ctx context.Context, e *env, arm string) (metrics, error) {
 		fetches := cl.PollFetches(ctx)
 		if err := fetches.Err(); err != nil {
 			cancel()
-			return nil, fmt.Errorf("after %d of %d lines: %w (writer: %v)", len(took), n, err, <-writer)
+			return nil, fmt.Errorf("after %d of %d lines: %w (writer: %v)", len(took), n, err, <-writer) //nolint:errorlint // the writer may have ended well: nil
 		}
 		now := time.Now()
 		fetches.EachRecord(func(*kgo.Record) {

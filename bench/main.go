@@ -132,7 +132,7 @@ func benchmark(ctx context.Context, s settings) error {
 	if err != nil {
 		return fmt.Errorf("making a directory: %w", err)
 	}
-	defer os.RemoveAll(dir)
+	defer func() { _ = os.RemoveAll(dir) }()
 
 	addr, brokerPID := s.broker, 0
 	if addr == "" {

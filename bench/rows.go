@@ -192,7 +192,7 @@ func sink(sinks int, config map[string]string, in, out form) func(context.Contex
 		if err != nil {
 			return nil, fmt.Errorf("making the sink's folder: %w", err)
 		}
-		defer os.RemoveAll(dir)
+		defer func() { _ = os.RemoveAll(dir) }()
 		files := make([]string, sinks)
 		for i := range files {
 			files[i] = filepath.Join(dir, fmt.Sprint(i))
