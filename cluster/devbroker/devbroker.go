@@ -103,7 +103,7 @@ func Start(ctx context.Context, o Options) (_ *Broker, err error) {
 	b := &Broker{dir: o.Dir, asked: o.Addr, logger: &clusterLogger{to: o.Logger}, closed: make(chan struct{})}
 	defer func() {
 		if err != nil {
-			b.release()
+			_ = b.release()
 		}
 	}()
 	if err := b.openDir(o); err != nil {
@@ -320,7 +320,7 @@ func syncDir(path string) error {
 	if err != nil {
 		return err
 	}
-	defer d.Close()
+	defer func() { _ = d.Close() }()
 	return d.Sync()
 }
 

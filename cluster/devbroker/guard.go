@@ -55,7 +55,7 @@ func (c *guardedConn) nextRequest() error {
 	size := int32(binary.BigEndian.Uint32(head))
 	key := int16(binary.BigEndian.Uint16(head[4:]))
 	if size < 8 || size > maxRequestBytes || kmsg.RequestForKey(key) == nil {
-		c.Close()
+		_ = c.Close()
 		return errors.New("not a Kafka request")
 	}
 	if key != int16(kmsg.Metadata) {

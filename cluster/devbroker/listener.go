@@ -73,7 +73,7 @@ func listen(addr, advertised string) (*listener, error) {
 		live:   map[net.Conn]struct{}{},
 	}
 	if l.advertised, err = advertise(advertised, inner.Addr().(*net.TCPAddr)); err != nil {
-		inner.Close()
+		_ = inner.Close()
 		return nil, err
 	}
 	l.accepting.Go(l.acceptPublic)
@@ -181,7 +181,7 @@ func (l *listener) Close() error {
 
 // shut ends the connections too: kfake leaves them to their clients.
 func (l *listener) shut() {
-	l.Close()
+	_ = l.Close()
 	l.mu.Lock()
 	live := l.live
 	l.live = nil

@@ -29,7 +29,7 @@ func lockDir(dir string) (*dirLock, error) {
 		return nil, fmt.Errorf("locking the dev broker's directory %s: %w", dir, err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		defer f.Close()
+		defer func() { _ = f.Close() }()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("locking the dev broker's directory %s: %w", dir, err)
 		}
@@ -47,7 +47,7 @@ func lockDir(dir string) (*dirLock, error) {
 		err = f.Sync()
 	}
 	if err != nil {
-		f.Close()
+		_ = f.Close()
 		return nil, fmt.Errorf("writing to the dev broker's directory %s: %w", dir, err)
 	}
 	return &dirLock{f}, nil
@@ -57,5 +57,5 @@ func lockDir(dir string) (*dirLock, error) {
 // the same name.
 func (l *dirLock) unlock() {
 	_ = l.file.Truncate(0)
-	l.file.Close()
+	_ = l.file.Close()
 }
