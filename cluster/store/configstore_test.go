@@ -222,7 +222,8 @@ func TestOutage(t *testing.T) {
 	must(t, err)
 	_, ports, _ := strings.Cut(c.ListenAddrs()[0], ":")
 	var port int
-	fmt.Sscan(ports, &port)
+	_, err = fmt.Sscan(ports, &port)
+	must(t, err)
 	s := startStores(t, c)
 	ctx := deadline(t)
 	must(t, s.configs.PutConnector(ctx, "before", map[string]string{"a": "b"}, nil))

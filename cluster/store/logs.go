@@ -177,9 +177,9 @@ func (s *Logs) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop, to be called once Start has returned, closes the client and waits for the reading goroutine. What waits for
-// Kafka returns with an error. Stop the status store first, so that its last
-// records go out.
+// Stop closes the client and waits for the reading goroutine; it is to be called once
+// Start has returned. What waits for Kafka returns with an error. Stop the status store
+// first, so that its last records go out.
 func (s *Logs) Stop() {
 	s.cancel()
 	for _, l := range s.logs {

@@ -211,7 +211,7 @@ func (s *Logs) createTopics(ctx context.Context, topics []Topic, created map[str
 		case err == nil:
 			created[t.Topic] = true
 			s.log.Info("Created the internal topic", "topic", t.Topic)
-		case err == kerr.TopicAlreadyExists: // another worker was first; it is checked in the next round
+		case errors.Is(err, kerr.TopicAlreadyExists): // another worker was first; it is checked in the next round
 			return fmt.Errorf("creating topic %s: %w", t.Topic, err)
 		default:
 			msg := ""
@@ -243,9 +243,9 @@ func (s *Logs) checkPolicies(ctx context.Context, topics []Topic) error {
 		return err
 	}
 	for _, r := range resp.Resources {
-		switch err := kerr.ErrorForCode(r.ErrorCode); err {
-		case nil:
-		case kerr.TopicAuthorizationFailed, kerr.ClusterAuthorizationFailed, kerr.UnsupportedVersion:
+		switch err := kerr.ErrorForCode(r.ErrorCode); {
+		case err == nil:
+		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed), errors.Is(err, kerr.UnsupportedVersion):
 			s.log.Info("Not allowed to read the cleanup policy of the internal topic; it is taken to be compact", "topic", r.ResourceName, "error", err)
 			continue
 		default:

@@ -68,7 +68,7 @@ func replace(path string, text []byte) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			os.Remove(temp)
+			_ = os.Remove(temp)
 		}
 	}()
 	if info, statErr := os.Stat(path); statErr == nil {
@@ -93,6 +93,6 @@ func replace(path string, text []byte) (err error) {
 	if err != nil {
 		return err
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 	return dir.Sync()
 }
