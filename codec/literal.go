@@ -168,7 +168,7 @@ func (p *literalParser) parse(embedded bool) (typed, error) {
 		t, err = p.mapping()
 	}
 	p.depth--
-	if err == nil || err == errNesting {
+	if err == nil || errors.Is(err, errNesting) {
 		return t, err
 	}
 	p.rewind(start)

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"errors"
 	"strings"
 
 	"github.com/troupeio/troupe/codec/data"
@@ -138,7 +139,7 @@ func projectStruct(source *data.Schema, v data.Value, target *data.Schema) (data
 				return data.Null, data.Errorf("%s is not a valid field name", f.Name)
 			}
 			out, err := Project(from.Schema, val, f.Schema)
-			if e, is := err.(*Error); is {
+			if e := (*Error)(nil); errors.As(err, &e) {
 				return data.Null, projectorError("Error projecting "+f.Name, e)
 			}
 			if err == nil {

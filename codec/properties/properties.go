@@ -96,7 +96,7 @@ func Load(path string) (*Properties, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading properties: %w", err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	p, err := Parse(f)
 	if err != nil {
 		return nil, fmt.Errorf("reading properties: %s: %w", path, err)
