@@ -101,7 +101,7 @@ func IsRetriable(err error) bool {
 // chain, poison for a [data.Error], else crash.
 func ClassOf(err error) Class {
 	for ; err != nil; err = errors.Unwrap(err) {
-		switch e := err.(type) {
+		switch e := err.(type) { //nolint:errorlint // the chain is walked by hand: the outermost decides, whatever its type
 		case *Error:
 			return e.Class
 		case *wrapped:
@@ -116,7 +116,7 @@ func ClassOf(err error) Class {
 // JavaClass returns the name of the exception class that Kafka Connect would
 // show for err.
 func JavaClass(err error) string {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // Java shows the exception itself, not its cause
 	case *Error:
 		if e.JavaClass != "" {
 			return e.JavaClass

@@ -78,7 +78,7 @@ func openBelow(root, path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }()
 	name, err := filepath.Rel(root, path)
 	if err != nil {
 		return nil, err

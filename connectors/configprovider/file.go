@@ -45,7 +45,7 @@ func (p *fileProvider) Get(_ context.Context, path string, keys []string) (map[s
 	if err != nil {
 		return nil, NoTTL, unreadable(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	props, err := properties.Parse(f)
 	if err != nil {
 		return nil, NoTTL, unreadable(err)
@@ -87,7 +87,7 @@ func (p *directoryProvider) Get(_ context.Context, path string, keys []string) (
 		return nil, NoTTL, nil
 	}
 	if err == nil {
-		defer dir.Close()
+		defer func() { _ = dir.Close() }()
 	}
 	if info, statErr := statOf(dir, err); statErr != nil || !info.IsDir() {
 		p.logger.Warn("The path " + path + " is not a directory")
@@ -126,7 +126,7 @@ func (p *directoryProvider) read(path string) (value string, ok bool, err error)
 	if err != nil {
 		return "", false, err
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	text, err := io.ReadAll(f)
 	if err != nil {
 		return "", false, err

@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"errors"
 	"math"
 	"math/big"
 	"strconv"
@@ -141,7 +142,7 @@ func parseFloat(s string, bits int) (float64, bool) {
 		}
 	}
 	f, err := strconv.ParseFloat(s, bits)
-	if err != nil && err.(*strconv.NumError).Err != strconv.ErrRange {
+	if err != nil && !errors.Is(err, strconv.ErrRange) {
 		return 0, false
 	}
 	return f, true
