@@ -123,12 +123,12 @@ func (s *stepResult) meaningless(k [2]string) bool {
 }
 
 // diff lists how got differs from the recorded step.
-func (want *stepResult) diff(got *stepResult) []string {
+func (s *stepResult) diff(got *stepResult) []string {
 	var out []string
-	for k, w := range want.last {
+	for k, w := range s.last {
 		g, ok := got.last[k]
 		switch {
-		case !ok && want.meaningless(k) && strings.HasPrefix(k[1], "status-topic-") && w != nil:
+		case !ok && s.meaningless(k) && strings.HasPrefix(k[1], "status-topic-") && w != nil:
 			continue // a repeat
 		case !ok:
 			out = append(out, fmt.Sprintf("%s %s: no record, want %s", k[0], k[1], text(w)))
@@ -139,16 +139,16 @@ func (want *stepResult) diff(got *stepResult) []string {
 		}
 	}
 	for k, g := range got.last {
-		if _, ok := want.last[k]; !ok && !got.meaningless(k) {
+		if _, ok := s.last[k]; !ok && !got.meaningless(k) {
 			out = append(out, fmt.Sprintf("%s %s: %s was not recorded", k[0], k[1], text(g)))
 		}
 	}
-	for k := range want.seen {
+	for k := range s.seen {
 		if !got.seen[k] {
 			out = append(out, fmt.Sprintf("%s %s: no %s", k[0], k[1], k[2]))
 		}
 	}
-	for topic, w := range want.lines {
+	for topic, w := range s.lines {
 		if g := got.lines[topic]; !slices.Equal(w, g) {
 			out = append(out, fmt.Sprintf("%s: %q, want %q", topic, g, w))
 		}
