@@ -454,7 +454,8 @@ func TestBrokerAwayForAWhile(t *testing.T) {
 	if c := countLines(fileLines(out), want); c.problem != "" {
 		t.Error(c.problem)
 	} else {
-		t.Logf("%d lines, %d twice", len(want), c.again)
+		topic := countLines(values(newTailTopic(t, p.addr, name).await(len(want))), want)
+		t.Logf("%d lines; twice in the topic: %d, in the sink's file: %d", len(want), topic.again, c.again)
 	}
 	w.waitState(name+"-source", "RUNNING RUNNING")
 	w.waitState(name+"-sink", "RUNNING RUNNING")

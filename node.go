@@ -253,7 +253,7 @@ func (n *node) openStores(ctx context.Context, logs *telemetry.Logs) error {
 			return err
 		}
 		n.closers = append(n.closers, func() {
-			lctx, lcancel := context.WithTimeout(context.Background(), 2*time.Second)
+			lctx, lcancel := context.WithTimeout(context.Background(), 4*time.Second)
 			defer lcancel()
 			if err := member.Leave(lctx); err != nil {
 				log.Warn("leaving the worker's group failed", "err", err)

@@ -43,6 +43,8 @@ type Member struct {
 	cl    *kgo.Client
 	since int64 // ms since the epoch
 	once  sync.Once
+	in    chan struct{} // closed once the group has taken this node in
+	inNow sync.Once
 }
 
 // metadata is what each member tells the others.
@@ -123,7 +125,7 @@ func foreign(group, protocolType, protocol, who string) error {
 // Join joins the group in the background; what it meets there is told through
 // [Options.Failed].
 func Join(o Options) (*Member, error) {
-	m := &Member{o: o, since: time.Now().UnixMilli()}
+	m := &Member{o: o, since: time.Now().UnixMilli(), in: make(chan struct{})}
 	cl, err := o.Client(
 		kgo.ConsumerGroup(o.Group), kgo.GroupProtocol(protocolType), kgo.Balancers(&balancer{m}), kgo.InstanceID(o.Instance),
 		kgo.ConsumeTopics(o.Topic), kgo.DisableAutoCommit(), kgo.SessionTimeout(o.Session), kgo.HeartbeatInterval(o.Heartbeat),
@@ -136,8 +138,19 @@ func Join(o Options) (*Member, error) {
 }
 
 // Leave takes the node out of the group, so that another worker, Kafka Connect's too,
-// can start at once.
+// can start at once. It first waits, within ctx and a bound, for a join that is under way: the
+// coordinator would take the node in after it has gone, and keep its place for a
+// session.
 func (m *Member) Leave(ctx context.Context) error {
+	wait := time.NewTimer(joinWait)
+	defer wait.Stop()
+	select {
+	case <-m.in:
+	case <-wait.C:
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Second)
+	defer cancel()
 	req := kmsg.NewPtrLeaveGroupRequest()
 	req.Group = m.o.Group
 	lm := kmsg.NewLeaveGroupRequestMember()
@@ -150,7 +163,13 @@ func (m *Member) Leave(ctx context.Context) error {
 	return err
 }
 
-func (m *Member) fail(err error) { m.once.Do(func() { m.o.Failed(err) }) }
+// joinWait is a little more than group.initial.rebalance.delay.ms, 3 s by default.
+const joinWait = 3500 * time.Millisecond
+
+func (m *Member) fail(err error) {
+	m.inNow.Do(func() { close(m.in) }) // nothing to wait for any more
+	m.once.Do(func() { m.o.Failed(err) })
+}
 
 // joined looks at who is in the group.
 func (m *Member) joined(members []metadata) {
@@ -200,6 +219,7 @@ func (b *balancer) ParseSyncAssignment(raw []byte) (map[string][]int32, error) {
 	if err := json.Unmarshal(raw, &members); err != nil {
 		return nil, fmt.Errorf("reading the assignment of group %s: %w", b.m.o.Group, err)
 	}
+	b.m.inNow.Do(func() { close(b.m.in) })
 	b.m.joined(members)
 	return nil, nil
 }
