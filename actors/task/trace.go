@@ -45,7 +45,7 @@ func Trace(err error, plain string) string {
 
 // ownMessage is an error's text without its cause's, where they are glued by ": ".
 func ownMessage(err error) string {
-	if e, ok := err.(*connectors.Error); ok {
+	if e, ok := err.(*connectors.Error); ok { //nolint:errorlint // this error's own text is wanted, not that of one behind it
 		return e.Msg
 	}
 	msg := err.Error()

@@ -40,15 +40,6 @@ func (p *plugin) do(ctx context.Context, method string) error {
 	return nil
 }
 
-func (p *plugin) script(method string, f func(ctx context.Context) error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.on == nil {
-		p.on = map[string]func(context.Context) error{}
-	}
-	p.on[method] = f
-}
-
 func (p *plugin) context() connectors.ConnectorContext {
 	p.mu.Lock()
 	defer p.mu.Unlock()
