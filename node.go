@@ -15,6 +15,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/troupeio/troupe/actors/kafkaclient"
@@ -280,8 +281,17 @@ func lookUpClusterID(ctx context.Context, client store.NewClient) idAnswer {
 		return idAnswer{err: err}
 	}
 	defer cl.Close()
-	m, err := kadm.NewClient(cl).BrokerMetadata(ctx)
-	return idAnswer{m.Cluster, err}
+	for {
+		m, err := kadm.NewClient(cl).BrokerMetadata(ctx)
+		var refused *kerr.Error
+		if err == nil || ctx.Err() != nil || errors.As(err, &refused) {
+			return idAnswer{m.Cluster, err}
+		}
+		select { // the broker is away; it may come while ctx lasts
+		case <-ctx.Done():
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 func (n *node) fail(err error) {
@@ -422,7 +432,10 @@ func (n *node) stop() error {
 	var errs []error
 	if n.rest != nil {
 		rctx, rcancel := context.WithTimeout(ctx, 2*time.Second)
-		errs = append(errs, n.rest.Stop(rctx))
+		if err := n.rest.Stop(rctx); err != nil {
+			// A request that hangs in a plugin must not make an orderly end a failure.
+			n.log.Warn("requests were cut off at the end", "err", err)
+		}
 		rcancel()
 		n.rest = nil
 	}

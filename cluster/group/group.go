@@ -100,7 +100,11 @@ func describe(ctx context.Context, adm *kadm.Client, group string) (kadm.Describ
 				return kadm.DescribedGroup{}, nil
 			}
 		default:
-			return g, err
+			var refused *kerr.Error
+			if errors.As(err, &refused) || ctx.Err() != nil {
+				return g, err
+			}
+			// The broker is away; it may come while ctx lasts.
 		}
 		select {
 		case <-ctx.Done():
