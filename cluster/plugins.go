@@ -71,11 +71,8 @@ func (p *Plugins) Config(name, version string) (any, error) {
 // Validate answers PUT /connector-plugins/{plugin}/config/validate. The plugin's
 // name in the path is only held against the end of the class, as Kafka Connect does.
 func (p *Plugins) Validate(ctx context.Context, plugin string, config map[string]*string) (any, error) {
-	if class := config["connector.class"]; class != nil {
-		sent, path := strings.TrimSuffix(*class, "Connector"), strings.TrimSuffix(plugin, "Connector")
-		if !strings.HasSuffix(sent, path) {
-			return nil, Errorf(400, "Included connector type %s does not match request type %s", *class, plugin)
-		}
+	if err := connectconfig.CheckPath(config["connector.class"], plugin); err != nil {
+		return nil, Errorf(400, "%s", err.Error())
 	}
 	infos, err := p.validate(ctx, config)
 	if err != nil {
@@ -101,16 +98,8 @@ func (p *Plugins) Check(ctx context.Context, config map[string]*string) (map[str
 		}
 		return nil, Errorf(500, "%s: %s", connectors.JavaClass(err), err.Error())
 	}
-	if infos.ErrorCount > 0 {
-		var b strings.Builder
-		fmt.Fprintf(&b, "Connector configuration is invalid and contains the following %d error(s):", infos.ErrorCount)
-		for _, c := range infos.Configs {
-			for _, e := range c.Value.Errors {
-				b.WriteString("\n" + e)
-			}
-		}
-		b.WriteString("\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`")
-		return nil, Errorf(400, "%s", b.String())
+	if why := connectconfig.Refusal(infos); why != "" {
+		return nil, Errorf(400, "%s", why)
 	}
 	out := make(map[string]string, len(config))
 	for k, v := range config {

@@ -276,23 +276,7 @@ func (r *sinkRun) runConsumer() error {
 }
 
 func (r *sinkRun) passGate(wasRunning bool) bool {
-	closed, change := r.gate.state()
-	if !closed {
-		return r.pollCtx.Err() == nil
-	}
-	r.tell(event{n: r.n, kind: evPaused})
-	for closed {
-		select {
-		case <-r.pollCtx.Done():
-			return false
-		case <-change:
-		}
-		closed, change = r.gate.state()
-	}
-	if wasRunning {
-		r.tell(event{n: r.n, kind: evRunning})
-	}
-	return r.pollCtx.Err() == nil
+	return r.gate.pass(r.pollCtx, wasRunning, func(k eventKind) { r.tell(event{n: r.n, kind: k}) })
 }
 
 // barrier tells the put loop, behind all batches, that partitions come or go. For

@@ -265,23 +265,7 @@ func (r *sourceRun) runPlugin() error {
 
 // passGate waits while the task is paused; false when it is asked to stop.
 func (r *sourceRun) passGate(wasRunning bool) bool {
-	closed, change := r.gate.state()
-	if !closed {
-		return r.pollCtx.Err() == nil
-	}
-	r.tell(event{n: r.n, kind: evPaused})
-	for closed {
-		select {
-		case <-r.pollCtx.Done():
-			return false
-		case <-change:
-		}
-		closed, change = r.gate.state()
-	}
-	if wasRunning {
-		r.tell(event{n: r.n, kind: evRunning})
-	}
-	return r.pollCtx.Err() == nil
+	return r.gate.pass(r.pollCtx, wasRunning, func(k eventKind) { r.tell(event{n: r.n, kind: k}) })
 }
 
 func (r *sourceRun) pollLoop() error {

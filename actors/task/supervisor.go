@@ -469,3 +469,25 @@ func waitGroup(wg *sync.WaitGroup, d time.Duration) bool {
 		return false
 	}
 }
+
+// pass waits while the gate is closed, and tells of the pause and, for a task that was
+// running before, of its end; false when ctx is over.
+func (g *gate) pass(ctx context.Context, wasRunning bool, tell func(eventKind)) bool {
+	closed, change := g.state()
+	if !closed {
+		return ctx.Err() == nil
+	}
+	tell(evPaused)
+	for closed {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-change:
+		}
+		closed, change = g.state()
+	}
+	if wasRunning {
+		tell(evRunning)
+	}
+	return ctx.Err() == nil
+}
