@@ -131,7 +131,7 @@ func startNode(ctx context.Context, mode workerconfig.Mode, props map[string]str
 		Window: time.Duration(v.Long("task.restart.window.ms")) * time.Millisecond, Initial: time.Second, MaxDelay: 5 * time.Minute}
 	states := telemetry.NewStates(n.herder)
 	cfg := worker.Config{Group: settings.Props["group.id"], Props: settings.Props, Registry: reg, Resolver: resolver, Listener: states,
-		Offsets: func(name string) task.OffsetStore {
+		Offsets: func(name string, _ int64) task.OffsetStore {
 			return offsets{store.ConnectorOffsets{Store: n.herder.Options.Offsets, Connector: name}}
 		},
 		Log: logs.Logger(telemetry.LogTask), Policy: policy, Grace: settings.Grace, CallTimeout: settings.CallTimeout,

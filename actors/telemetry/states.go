@@ -24,7 +24,11 @@ const (
 // on to the next listener. It is safe for concurrent use.
 type States struct {
 	next worker.Listener
+	*states
+}
 
+// states is what the views of all epochs share.
+type states struct {
 	mu    sync.Mutex
 	tasks map[connectors.TaskID]*clock
 	conns map[string]string
@@ -40,11 +44,20 @@ type clock struct {
 	up              bool          // it has run since it was last started
 }
 
-var _ worker.Listener = (*States)(nil)
+var _ worker.EpochListener = (*States)(nil)
 
 // NewStates returns a listener in front of next.
 func NewStates(next worker.Listener) *States {
-	return &States{next: next, tasks: make(map[connectors.TaskID]*clock), conns: make(map[string]string)}
+	return &States{next: next, states: &states{tasks: make(map[connectors.TaskID]*clock), conns: make(map[string]string)}}
+}
+
+// At implements [worker.EpochListener]: epochs make no difference here, but they may
+// to the next listener.
+func (s *States) At(epoch int64) worker.Listener {
+	if next, ok := s.next.(worker.EpochListener); ok {
+		return &States{next: next.At(epoch), states: s.states}
+	}
+	return s
 }
 
 // Task returns a task's state, in lower case: unassigned until it is heard of.

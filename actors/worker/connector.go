@@ -50,6 +50,8 @@ type connector struct {
 	info *ConnectorInfo
 	log  *slog.Logger
 
+	listener Listener // of the epoch
+
 	target   connectors.TargetState
 	n        int
 	cur      *connRun
@@ -67,7 +69,7 @@ type connector struct {
 
 func (w *Worker) connectorProps(name string, want WantedConnector, info *ConnectorInfo) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
-		return &connector{w: w, name: name, want: want, info: info, target: want.Target, log: w.Log.With("connector", name)}
+		return &connector{w: w, name: name, want: want, info: info, listener: w.listener(want.Epoch), target: want.Target, log: w.Log.With("connector", name)}
 	})
 }
 
@@ -123,7 +125,7 @@ func (k *connector) stopTimer() {
 
 func (k *connector) gone(c actor.Context) {
 	k.answer(connectors.Errorf("connector %s was stopped", k.name))
-	k.w.Listener.ConnectorUnassigned(k.name)
+	k.listener.ConnectorUnassigned(k.name)
 	c.Stop(c.Self())
 }
 
@@ -165,9 +167,9 @@ func (k *connector) toTarget(c actor.Context) {
 // rest reports PAUSED or STOPPED.
 func (k *connector) rest() {
 	if k.target == connectors.Paused {
-		k.w.Listener.ConnectorPaused(k.name)
+		k.listener.ConnectorPaused(k.name)
 	} else {
-		k.w.Listener.ConnectorStopped(k.name)
+		k.listener.ConnectorStopped(k.name)
 	}
 	k.answer(nil)
 }
@@ -205,11 +207,11 @@ func (k *connector) event(c actor.Context, e connEvent) {
 			return
 		}
 		k.up, k.upSince = true, time.Now()
-		k.w.Listener.ConnectorRunning(k.name)
+		k.listener.ConnectorRunning(k.name)
 		k.answer(nil)
 	case connConfigs:
 		if !k.ending && k.target == connectors.Started {
-			k.w.Listener.TaskConfigs(k.name, e.applied, e.configs)
+			k.listener.TaskConfigs(k.name, e.applied, e.configs)
 		}
 	case connFailed:
 		if !k.up {
@@ -236,7 +238,7 @@ func (k *connector) ended(c actor.Context) {
 		return
 	case k.again:
 		k.again = false
-		k.w.Listener.ConnectorUnassigned(k.name)
+		k.listener.ConnectorUnassigned(k.name)
 		k.toTarget(c)
 		return
 	case k.failure == nil || k.target == connectors.Stopped:
@@ -255,12 +257,12 @@ func (k *connector) ended(c actor.Context) {
 	if !restart {
 		k.failed = true
 		k.log.Error(fmt.Sprintf("Connector %s failed and is not restarted by itself", k.name), "class", class.String(), "err", k.failure)
-		k.w.Listener.ConnectorFailed(k.name, task.Trace(k.failure, "Mend the cause and restart the connector; its running tasks are left alone."))
+		k.listener.ConnectorFailed(k.name, task.Trace(k.failure, "Mend the cause and restart the connector; its running tasks are left alone."))
 		return
 	}
 	k.info.Restarts.Add(1)
 	k.log.Warn(fmt.Sprintf("Connector %s failed; it is restarted", k.name), "after", delay.Round(time.Millisecond), "class", class.String(), "err", k.failure)
-	k.w.Listener.ConnectorRestarting(k.name, task.Trace(k.failure, fmt.Sprintf("Restarting in %s (a %s failure).", delay.Round(time.Millisecond), class)))
+	k.listener.ConnectorRestarting(k.name, task.Trace(k.failure, fmt.Sprintf("Restarting in %s (a %s failure).", delay.Round(time.Millisecond), class)))
 	root, self, n := c.ActorSystem().Root, c.Self(), k.n
 	k.timer = time.AfterFunc(delay, func() { root.Send(self, connRetry{n}) })
 }
@@ -318,7 +320,7 @@ func (r *connRun) run() error {
 	r.k.info.Class.Store(p.Class)
 	r.k.info.Ver.Store(p.Version)
 	if p.Kind == connectors.SourceKind {
-		r.offset = w.Offsets(r.k.name)
+		r.offset = w.Offsets(r.k.name, r.k.want.Epoch)
 		if err := checkTopicCreation(w.TopicCreation, config); err != nil {
 			return err
 		}

@@ -161,7 +161,7 @@ func newWorld(t *testing.T, p *plugin, resolve func() error, make func() connect
 	}
 	w := &world{p: p, l: &listener{begun: time.Now()}}
 	w.sys = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
-	node := worker.New(worker.Config{Registry: reg, Resolver: resolver{resolve}, Listener: w.l, Log: slog.New(slog.DiscardHandler), Offsets: func(string) task.OffsetStore { return noOffsets{} },
+	node := worker.New(worker.Config{Registry: reg, Resolver: resolver{resolve}, Listener: w.l, Log: slog.New(slog.DiscardHandler), Offsets: func(string, int64) task.OffsetStore { return noOffsets{} },
 		Policy: task.DefaultPolicy(), Grace: 5 * time.Second, CallTimeout: 60 * time.Second, FlushInterval: time.Second, FlushTimeout: 5 * time.Second, Budget: 1 << 20})
 	w.pid = w.sys.Root.Spawn(node.ActorProps())
 	return w

@@ -57,7 +57,7 @@ func TestMovedAndEnded(t *testing.T) {
 			props := map[string]string{"bootstrap.servers": strings.Join(broker.ListenAddrs(), ","), "key.converter": str, "value.converter": str}
 			l := &listener{begun: time.Now()}
 			sys := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
-			node := worker.New(worker.Config{Group: "g", Props: props, Registry: reg, Resolver: resolver{}, Listener: l, Log: slog.New(slog.DiscardHandler), Offsets: func(string) task.OffsetStore { return noOffsets{} },
+			node := worker.New(worker.Config{Group: "g", Props: props, Registry: reg, Resolver: resolver{}, Listener: l, Log: slog.New(slog.DiscardHandler), Offsets: func(string, int64) task.OffsetStore { return noOffsets{} },
 				Policy: task.DefaultPolicy(), Grace: 5 * time.Second, CallTimeout: 5 * time.Second, FlushInterval: 50 * time.Millisecond, FlushTimeout: time.Second, Budget: 1 << 20, StaticMembers: true})
 			pid := sys.Root.Spawn(node.ActorProps())
 			sys.Root.Send(pid, worker.Apply{Wanted: worker.Wanted{Tasks: map[connectors.TaskID]worker.WantedTask{id: {Config: map[string]string{"task.class": "t.T"}, Connector: map[string]string{"name": "c", "connector.class": "t.S", "topics": "in"}}}}})

@@ -25,7 +25,7 @@ import (
 func (w *Worker) taskProps(id connectors.TaskID, want WantedTask) *actor.Props {
 	info := &TaskInfo{ID: id, Created: time.Now(), Metrics: &task.Metrics{}, Config: want.Connector, TaskClass: want.Config["task.class"]}
 	log := w.Log.With("connector", id.Connector, "task", id.Task)
-	common := task.Common{ID: id, Log: log, Policy: w.Policy, Listener: w.Listener, Metrics: info.Metrics, Grace: w.Grace,
+	common := task.Common{ID: id, Log: log, Policy: w.Policy, Listener: w.listener(want.Epoch), Metrics: info.Metrics, Grace: w.Grace,
 		CallTimeout: w.CallTimeout, Budget: w.Budget, FlushInterval: w.FlushInterval, FlushTimeout: w.FlushTimeout}
 	p, ok := w.Registry.Connector(want.Connector["connector.class"])
 	if ok {
@@ -40,7 +40,7 @@ func (w *Worker) taskProps(id connectors.TaskID, want WantedTask) *actor.Props {
 	if ok && p.Kind == connectors.SinkKind {
 		return task.SinkProps(task.SinkSpec{Common: common, Spans: w.Spans, Build: b.sink}, want.Paused)
 	}
-	return task.SourceProps(task.SourceSpec{Common: common, Spans: w.Spans, Offsets: w.Offsets(id.Connector), Build: b.source}, want.Paused)
+	return task.SourceProps(task.SourceSpec{Common: common, Spans: w.Spans, Offsets: w.Offsets(id.Connector, want.Epoch), Build: b.source}, want.Paused)
 }
 
 // builder makes the parts of a task's incarnations.

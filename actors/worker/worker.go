@@ -33,6 +33,15 @@ type Listener interface {
 	TaskConfigs(name string, applied map[string]string, configs []map[string]string)
 }
 
+// EpochListener is a Listener that is told in which epoch of a connector or task
+// things happen: the worker tells what it has to say to what At returns.
+type EpochListener interface {
+	Listener
+	// At returns the listener of what is run in an epoch. It is called once for each
+	// connector instance and task that is begun, and must not block.
+	At(epoch int64) Listener
+}
+
 // Resolver replaces references to config providers; ttl tells by path how long the
 // values of providers that say so are good for.
 type Resolver interface {
@@ -47,9 +56,11 @@ type Config struct {
 	Registry *connectors.Registry
 	Resolver Resolver
 	Listener Listener
-	Offsets  func(connector string) task.OffsetStore
-	Spans    task.Spans // nil: off
-	Log      *slog.Logger
+	// Offsets returns the store of a connector's source offsets, for what runs in the
+	// given epoch.
+	Offsets func(connector string, epoch int64) task.OffsetStore
+	Spans   task.Spans // nil: off
+	Log     *slog.Logger
 
 	Policy         task.Policy
 	Grace          time.Duration // task.shutdown.graceful.timeout.ms
@@ -73,20 +84,25 @@ type Wanted struct {
 	Moved map[connectors.TaskID]bool
 }
 
-// WantedConnector is one connector instance. A change of Version starts it anew.
+// WantedConnector is one connector instance. A change of Version or Epoch starts it
+// anew.
 type WantedConnector struct {
 	Config  map[string]string
 	Target  connectors.TargetState
 	Version int64
+	// Epoch is that of the assignment by which the instance is here: all that it
+	// says and reads is told to be of it ([EpochListener], Config.Offsets).
+	Epoch int64
 }
 
-// WantedTask is one task. A change of Version starts it anew. Connector is the
-// connector's configuration in force, from which converters and transforms come.
+// WantedTask is one task. A change of Version or Epoch starts it anew. Connector is
+// the connector's configuration in force, from which converters and transforms come.
 type WantedTask struct {
 	Config    map[string]string
 	Connector map[string]string
 	Paused    bool
 	Version   int64
+	Epoch     int64 // as of WantedConnector
 }
 
 // Messages that a worker takes.
@@ -127,14 +143,28 @@ type Worker struct {
 
 type runningConnector struct {
 	pid     *actor.PID
-	version int64
+	version version
 	target  connectors.TargetState
 }
 
 type runningTask struct {
 	pid     *actor.PID
-	version int64
+	version version
 	paused  bool
+}
+
+// version is what starts something anew when it changes.
+type version struct{ config, epoch int64 }
+
+func (c WantedConnector) version() version { return version{c.Version, c.Epoch} }
+func (t WantedTask) version() version      { return version{t.Version, t.Epoch} }
+
+// listener returns who is told of what runs in an epoch.
+func (w *Worker) listener(epoch int64) Listener {
+	if l, ok := w.Listener.(EpochListener); ok {
+		return l.At(epoch)
+	}
+	return w.Listener
 }
 
 // New returns a worker; spawn its ActorProps.
@@ -213,7 +243,7 @@ func (w *Worker) checkShutdown() {
 func (w *Worker) reconcile(c actor.Context) {
 	for id, rt := range w.tasks {
 		want, ok := w.wanted.Tasks[id]
-		if ok && want.Version == rt.version {
+		if ok && want.version() == rt.version {
 			if want.Paused != rt.paused {
 				rt.paused = want.Paused
 				c.Send(rt.pid, task.SetPaused{Paused: want.Paused})
@@ -228,7 +258,7 @@ func (w *Worker) reconcile(c actor.Context) {
 	}
 	for name, rc := range w.connectors {
 		want, ok := w.wanted.Connectors[name]
-		if ok && want.Version == rc.version {
+		if ok && want.version() == rc.version {
 			if want.Target != rc.target {
 				rc.target = want.Target
 				c.Send(rc.pid, setTarget{want.Target})
@@ -248,13 +278,13 @@ func (w *Worker) reconcile(c actor.Context) {
 		info := &ConnectorInfo{Name: name}
 		w.conns.Store(name, info)
 		pid := c.SpawnPrefix(w.connectorProps(name, want, info), "connector-")
-		w.connectors[name] = &runningConnector{pid: pid, version: want.Version, target: want.Target}
+		w.connectors[name] = &runningConnector{pid: pid, version: want.version(), target: want.Target}
 	}
 	for id, want := range w.wanted.Tasks {
 		if _, running := w.tasks[id]; running || w.leaving[taskName(id)] != nil {
 			continue
 		}
 		pid := c.SpawnPrefix(w.taskProps(id, want), "task-")
-		w.tasks[id] = &runningTask{pid: pid, version: want.Version, paused: want.Paused}
+		w.tasks[id] = &runningTask{pid: pid, version: want.version(), paused: want.Paused}
 	}
 }

@@ -144,7 +144,7 @@ func TestCounter(t *testing.T) {
 		before := w.next()
 		system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }))
 		node := worker.New(worker.Config{Props: props, Registry: reg, Resolver: resolver, Listener: w, Log: slog.New(slog.DiscardHandler),
-			Offsets: func(string) task.OffsetStore { return w }, Policy: task.DefaultPolicy(), Grace: 5 * time.Second, CallTimeout: 5 * time.Second,
+			Offsets: func(string, int64) task.OffsetStore { return w }, Policy: task.DefaultPolicy(), Grace: 5 * time.Second, CallTimeout: 5 * time.Second,
 			FlushInterval: 50 * time.Millisecond, FlushTimeout: 5 * time.Second, Budget: 1 << 20})
 		pid := system.Root.Spawn(node.ActorProps())
 
