@@ -84,6 +84,13 @@ func (s *putState) gone(parts []connectors.TopicPartition) {
 	}
 }
 
+// joined reports whether the task has been given a partition yet.
+func (s *putState) joined() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stays > 0
+}
+
 // owns reports whether the stay that the put loop is in goes on.
 func (s *putState) owns(tp connectors.TopicPartition) bool {
 	s.mu.Lock()

@@ -3,13 +3,11 @@ package task
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/troupeio/troupe/actors/pipeline"
@@ -92,6 +90,7 @@ type sinkRun struct {
 	put         putState
 	topics      map[string]bool                     // of the convert stage
 	goneSince   time.Time                           // when the client first missed a topic that it knew; of the consume loop
+	saidSince   time.Time                           // when the client's trouble with the group was last logged; of the consume loop
 	gens        map[connectors.TopicPartition]int64 // of the consume loop: the last seek that was done
 	urgent      chan *barrier                       // the barriers that take partitions away, once more
 	errant      sync.Mutex                          // the converters of reports
@@ -261,7 +260,7 @@ func (r *sinkRun) runConsumer() error {
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { r.barrier(assigned, m, false) }),
 		kgo.OnPartitionsRevoked(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { r.barrier(revoked, m, true) }),
-		kgo.OnPartitionsLost(func(_ context.Context, _ *kgo.Client, m map[string][]int32) { r.barrier(lost, m, true) }),
+		kgo.OnPartitionsLost(func(_ context.Context, cl *kgo.Client, m map[string][]int32) { r.lost(cl, m) }),
 	)
 	if err != nil {
 		return err
@@ -375,48 +374,6 @@ func endWith(ctx context.Context, cancel context.CancelFunc, closed <-chan struc
 	case <-closed:
 		cancel()
 	}
-}
-
-// fetchErrors returns the first error of a poll that the client does not mend by
-// itself.
-func (r *sinkRun) fetchErrors(fs kgo.Fetches) error {
-	var fatal error
-	anew := false
-	fs.EachError(func(topic string, p int32, err error) {
-		if fatal != nil {
-			return
-		}
-		class := connectors.Transient
-		var dataLoss *kgo.ErrDataLoss
-		var session *kgo.ErrGroupSession
-		var answer *kerr.Error
-		switch {
-		case errors.As(err, &dataLoss):
-			r.Log.Warn("records were deleted before they were read; going on from where the client was put", "topic", topic, "partition", p, "err", err)
-			return
-		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.GroupAuthorizationFailed), errors.Is(err, kerr.SaslAuthenticationFailed),
-			errors.Is(err, kerr.InvalidTopicException):
-			class = connectors.Configuration
-		case errors.As(err, &session) && errors.As(err, &answer) && !errors.Is(err, kerr.FencedInstanceID):
-			r.Log.Warn("the consumer lost its place in the group and joins it again", "err", err)
-			return
-		case errors.Is(err, kgo.ErrClientClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-			return // closed, or a poll that a pause or a rewind cut short
-		case errors.Is(err, kerr.UnknownTopicID) && r.recreated(topic):
-			anew = true
-			return
-		case errors.Is(err, kerr.UnknownTopicID):
-			class = connectors.Transient
-		case kerr.IsRetriable(err):
-			r.Log.Warn("reading from Kafka failed and is tried again", "topic", topic, "partition", p, "err", err)
-			return
-		}
-		fatal = &connectors.Error{JavaClass: "org.apache.kafka.common.KafkaException", Class: class, Msg: fmt.Sprintf("consuming topic %s, partition %d", topic, p), Cause: err}
-	})
-	if anew && fatal == nil {
-		wait(r.pollCtx, recreatedPause)
-	}
-	return fatal
 }
 
 // dispatch makes a batch of what was polled.
