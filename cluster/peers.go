@@ -83,7 +83,7 @@ type View struct {
 	Group      string
 	Node       string // the node that answers
 	Generation int32
-	Leader     string // node.id; "" while there is none
+	Leader     string        // node.id; "" while there is none
 	Lease      time.Duration // left of this node's good standing; negative: lost for so long
 	Nodes      []NodeView
 	Units      []UnitView
