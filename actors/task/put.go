@@ -3,8 +3,6 @@ package task
 import (
 	"context"
 	"errors"
-	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -216,7 +214,7 @@ func (r *sinkRun) putBatch(b *pipeline.Batch) error {
 		r.dropGone(b, e)
 		live := compact(b)
 		begun := time.Now()
-		err := r.stageSpan(b, "put", func() error { return r.callPut(live) })
+		err := r.stageSpan(b, "put", b.Raw[0].Topic, func() error { return r.callPut(live) })
 		if said := s.takeReported(); said != nil { // whatever Put returned
 			return putError(said)
 		}
@@ -287,18 +285,6 @@ func (r *sinkRun) waitToPut(d time.Duration) error {
 	}
 }
 
-// atOnce deals with a barrier ahead of the batches before it, which are dropped
-// then: they are read again by whom the partitions go to. One that takes away
-// what did not come yet has to wait for its turn.
-func (r *sinkRun) atOnce(b *barrier) error {
-	for _, tp := range b.parts {
-		if b.seen || r.put.open[tp] == 0 {
-			return nil
-		}
-	}
-	return r.atBarrier(b)
-}
-
 // compact moves the live records to the front; the plugin sees only them.
 func compact(b *pipeline.Batch) []data.Record {
 	if b.Live() == len(b.Records) {
@@ -351,54 +337,4 @@ func (r *sinkRun) callPut(recs []data.Record) error {
 	return guard(func() error { return r.parts.Load().Task.Put(r.ctx, recs) })
 }
 
-func (r *sinkRun) retire(b *pipeline.Batch) {
-	r.Metrics.BatchTime.Add(time.Since(b.Polled))
-	if b.Trace != nil {
-		r.Spans.End(b.Trace, len(b.Records), nil)
-	}
-	bytes := b.Bytes
-	r.pool.put(b)
-	r.credit.give(bytes)
-	r.Metrics.Credit.Store(r.credit.inUse())
-}
-
-// atBarrier deals with partitions that come or go, and with the end.
-func (r *sinkRun) atBarrier(b *barrier) error {
-	if b.seen {
-		return nil
-	}
-	b.seen = true
-	defer close(b.done)
-	s := &r.put
-	task := r.parts.Load().Task
-	switch b.kind {
-	case assigned:
-		for i, tp := range b.parts {
-			s.close([]connectors.TopicPartition{tp})
-			s.open[tp] = b.stays[i]
-		}
-		r.Metrics.Partitions.Store(int64(len(s.open)))
-		if op, ok := task.(connectors.Opener); ok && !s.hurry.Load() {
-			parts := slices.Clone(b.parts)
-			if err := r.call(r.pollCtx, "opening partitions", func(ctx context.Context) error { return op.Open(ctx, parts) }); err != nil && r.pollCtx.Err() == nil {
-				return connectors.Errorf("opening partitions: %w", err)
-			}
-		}
-		r.rewind() // sinks that keep their offsets themselves ask for them here
-		return nil
-	case last:
-		b.parts = slices.Collect(maps.Keys(s.open))
-	}
-	if b.kind != lost && len(b.parts) > 0 {
-		r.commit(b.parts, true)
-	}
-	s.close(b.parts)
-	r.Metrics.Partitions.Store(int64(len(s.open)))
-	if cl, ok := task.(connectors.Closer); ok && len(b.parts) > 0 {
-		parts := slices.Clone(b.parts)
-		if err := r.call(context.WithoutCancel(r.ctx), "closing partitions", func(ctx context.Context) error { return cl.Close(ctx, parts) }); err != nil {
-			return connectors.Errorf("closing partitions: %w", err)
-		}
-	}
-	return nil
-}
+func (r *sinkRun) retire(b *pipeline.Batch) { r.finish(b, len(b.Records)) }

@@ -29,9 +29,7 @@ func (r *sinkRun) end(orderly bool) {
 	}
 	r.dead.Store(true)
 	r.put.hurry.Store(true) // a put that returns after all is the last
-	for _, s := range r.stages {
-		s.close()
-	}
+	r.closeStages()
 	parts := r.parts.Load()
 	if abandoned {
 		r.Metrics.Abandoned.Add(1)
@@ -46,22 +44,15 @@ func (r *sinkRun) end(orderly bool) {
 	}
 	stop := func() {
 		if r.put.started && parts != nil && !r.put.left.Load() {
-			if err := call(context.WithoutCancel(r.ctx), r.Metrics, "stopping the task", r.Grace, parts.Task.Stop); err != nil {
-				r.Log.Warn("stopping the task's plugin failed", "err", err)
-			}
+			r.stopPlugin(parts.Task.Stop)
 		}
 	}
 	if !abandoned {
 		stop()
 	}
-	if !r.plugin.wait(time.Second) {
-		r.Log.Warn("goroutines of the plugin ignore the end of their context", "goroutines", r.Metrics.Goroutines.Load())
-	}
-	for _, s := range r.stages {
-		if !s.wait(abandonAfter) {
-			r.Metrics.Abandoned.Add(1)
-			r.Log.Warn("a transform or converter did not return and is left behind")
-		}
+	r.waitForPlugin()
+	if !r.waitForStages() {
+		r.leftBehind("a transform or converter")
 	}
 	defer r.Metrics.settleDown()
 	closeAll := func() {

@@ -27,17 +27,11 @@ func (r *sourceRun) end(bool) {
 		r.commitFinal(abandoned)
 	}
 	r.dead.Store(true)
-	for _, s := range r.stages {
-		s.close()
-	}
+	r.closeStages()
 	if !abandoned && r.started {
-		if err := call(context.WithoutCancel(r.ctx), r.Metrics, "stopping the task", r.Grace, parts.Task.Stop); err != nil {
-			r.Log.Warn("stopping the task's plugin failed", "err", err)
-		}
+		r.stopPlugin(parts.Task.Stop)
 	}
-	if !r.plugin.wait(time.Second) {
-		r.Log.Warn("goroutines of the plugin ignore the end of their context", "goroutines", r.Metrics.Goroutines.Load())
-	}
+	r.waitForPlugin()
 	r.cancel()
 	closeClient := func() {
 		if p := r.parts.Load(); p != nil && p.Client != nil {
@@ -56,12 +50,8 @@ func (r *sourceRun) end(bool) {
 		closeClient()
 	}
 	idle := waitGroup(&r.others, r.Grace)
-	for _, s := range r.stages {
-		idle = s.wait(abandonAfter) && idle
-	}
-	if !idle {
-		r.Metrics.Abandoned.Add(1)
-		r.Log.Warn("a call into a plugin did not return and is left behind", "waited", r.Grace)
+	if !r.waitForStages() || !idle {
+		r.leftBehind("a call into a plugin")
 	}
 	r.Metrics.settleDown()
 }
