@@ -136,7 +136,7 @@ type Worker struct {
 	connectors map[string]*runningConnector
 	tasks      map[connectors.TaskID]*runningTask
 	wanted     Wanted
-	leaving    map[string]*actor.PID // stopping actors by name
+	leaving    map[part]*actor.PID // stopping actors
 	shutdown   bool
 	gone       []chan struct{} // closed once nothing runs any more
 }
@@ -172,7 +172,7 @@ func New(c Config) *Worker {
 	if c.StartTogether <= 0 {
 		c.StartTogether = 16
 	}
-	return &Worker{Config: c, connectors: make(map[string]*runningConnector), tasks: make(map[connectors.TaskID]*runningTask), leaving: make(map[string]*actor.PID)}
+	return &Worker{Config: c, connectors: make(map[string]*runningConnector), tasks: make(map[connectors.TaskID]*runningTask), leaving: make(map[part]*actor.PID)}
 }
 
 // ActorProps returns the recipe of the worker's actor.
@@ -180,8 +180,8 @@ func (w *Worker) ActorProps() *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor { return w })
 }
 
-func taskName(id connectors.TaskID) string { return "task " + id.String() }
-func connectorName(n string) string        { return "connector " + n }
+// part is a task, or with -1 in place of its number a connector's instance.
+type part connectors.TaskID
 
 // Receive implements [actor.Actor].
 func (w *Worker) Receive(c actor.Context) {
@@ -208,6 +208,8 @@ func (w *Worker) Receive(c actor.Context) {
 		if m.Done != nil {
 			m.Done <- ok
 		}
+	case Report:
+		m.Reply <- w.report()
 	case Shutdown:
 		w.shutdown = true
 		if m.Done != nil {
@@ -251,7 +253,7 @@ func (w *Worker) reconcile(c actor.Context) {
 			continue
 		}
 		delete(w.tasks, id)
-		w.leaving[taskName(id)] = rt.pid
+		w.leaving[part(id)] = rt.pid
 		final := !ok && !w.shutdown && !w.wanted.Moved[id]
 		c.Send(rt.pid, task.Stop{Final: final})
 		w.metrics.Delete(id)
@@ -266,13 +268,13 @@ func (w *Worker) reconcile(c actor.Context) {
 			continue
 		}
 		delete(w.connectors, name)
-		w.leaving[connectorName(name)] = rc.pid
+		w.leaving[part{name, -1}] = rc.pid
 		c.Send(rc.pid, stopConnector{})
 		w.conns.Delete(name)
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.wanted.Connectors)) {
 		want := w.wanted.Connectors[name]
-		if _, running := w.connectors[name]; running || w.leaving[connectorName(name)] != nil {
+		if _, running := w.connectors[name]; running || w.leaving[part{name, -1}] != nil {
 			continue
 		}
 		info := &ConnectorInfo{Name: name}
@@ -281,7 +283,7 @@ func (w *Worker) reconcile(c actor.Context) {
 		w.connectors[name] = &runningConnector{pid: pid, version: want.version(), target: want.Target}
 	}
 	for id, want := range w.wanted.Tasks {
-		if _, running := w.tasks[id]; running || w.leaving[taskName(id)] != nil {
+		if _, running := w.tasks[id]; running || w.leaving[part(id)] != nil {
 			continue
 		}
 		pid := c.SpawnPrefix(w.taskProps(id, want), "task-")
