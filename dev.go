@@ -174,7 +174,7 @@ func progress(ctx context.Context, out io.Writer, n *node) {
 		}
 		var parts []string
 		moving := false
-		for _, info := range n.worker.Tasks() {
+		for _, info := range n.tasks() {
 			m := info.Metrics
 			total := m.Written.Load() + m.Sent.Load()
 			name := info.ID.String()
