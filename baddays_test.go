@@ -478,6 +478,16 @@ func saslBroker(t *testing.T) string {
 		resp.ErrorCode, resp.ErrorMessage = kerr.SaslAuthenticationFailed.Code, kmsg.StringPtr("Authentication failed: Invalid username or password")
 		return resp, nil, true
 	})
+	c.ControlKey(int16(kmsg.SASLHandshake), func(kreq kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		req, ok := kreq.(*kmsg.SASLHandshakeRequest)
+		if !ok || req.Mechanism == "PLAIN" {
+			return nil, nil, false
+		}
+		resp := req.ResponseKind().(*kmsg.SASLHandshakeResponse)
+		resp.ErrorCode, resp.SupportedMechanisms = kerr.UnsupportedSaslMechanism.Code, []string{"PLAIN"}
+		return resp, nil, true
+	})
 	return c.ListenAddrs()[0]
 }
 
@@ -494,10 +504,27 @@ func TestAuthenticationRefused(t *testing.T) {
 		if code := w.exit(patience); code != exitStart {
 			t.Errorf("exit code %d, want %d", code, exitStart)
 		}
-		w.waitLog("troupe: ", "SASL_AUTHENTICATION_FAILED", "Invalid username or password")
+		w.waitLog("troupe: ", "SASL_AUTHENTICATION_FAILED", "Invalid username or password",
+			"Kafka at "+addr+" refuses this worker's login; it is set by sasl.jaas.config, sasl.mechanism (PLAIN) and security.protocol (SASL_PLAINTEXT)")
 		if strings.Contains(w.log(), `"wrong"`) {
 			t.Error("the log shows the password")
 		}
+	})
+	t.Run("of a standalone worker", func(t *testing.T) {
+		w := launch(t, "standalone", with(map[string]string{"bootstrap.servers": addr, "listeners": "http://127.0.0.1:" + strconv.Itoa(freePort(t)),
+			"key.converter": jsonConverter, "value.converter": jsonConverter, "offset.storage.file.filename": filepath.Join(t.TempDir(), "offsets")}, sasl("", "wrong")...))
+		if code := w.exit(patience); code != exitStart {
+			t.Errorf("exit code %d, want %d", code, exitStart)
+		}
+		w.waitLog("refuses this worker's login", "sasl.jaas.config", "SASL_AUTHENTICATION_FAILED")
+	})
+	t.Run("of a worker with another mechanism", func(t *testing.T) {
+		w := launch(t, "distributed", with(distributedProps(t, addr), "security.protocol", "SASL_PLAINTEXT", "sasl.mechanism", "SCRAM-SHA-512",
+			"sasl.jaas.config", `org.apache.kafka.common.security.scram.ScramLoginModule required username="admin" password="right";`))
+		if code := w.exit(patience); code != exitStart {
+			t.Errorf("exit code %d, want %d", code, exitStart)
+		}
+		w.waitLog("refuses this worker's login", "sasl.mechanism (SCRAM-SHA-512)")
 	})
 	t.Run("of a task", func(t *testing.T) {
 		w := startWorker(t, distributedProps(t, addr, slices.Concat(sasl("", "right"), sasl("producer.", "right"), sasl("consumer.", "right"), sasl("admin.", "right"))...))
@@ -609,8 +636,8 @@ func TestSIGTERMDuringStart(t *testing.T) {
 		within time.Duration
 	}{
 		"nobody there": {"127.0.0.1:1", 10 * time.Second},
-		// The client's handshake does not end with its context, but times out.
-		"nobody answers": {ln.Addr().String(), 45 * time.Second},
+		// The client's handshake does not end with its context: see dialWhile.
+		"nobody answers": {ln.Addr().String(), 6 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
