@@ -17,8 +17,8 @@ const createTimeout = 5 * time.Second
 // in this way to the disk before something else makes it write: after a crash the
 // topic would be gone, and with it every record.
 //
-// Topics that cannot be created, such as one with an invalid name, are left to
-// the answer that kfake gives.
+// Topics that cannot be created, such as one whose name is too like another's, are
+// left to the answer that kfake gives.
 func autoCreate(ctx context.Context, admin *kadm.Client, logger *slog.Logger) func(topics []string) {
 	return func(topics []string) {
 		ctx, cancel := context.WithTimeout(ctx, createTimeout)

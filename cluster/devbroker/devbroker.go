@@ -4,7 +4,7 @@
 //
 // What is closed here: one process a directory (lock_unix.go), transactions that
 // a crash left open (recover.go), topics that their first use creates
-// (autocreate.go), where it listens and what it calls itself (listener.go), bytes
+// (autocreate.go), names that no topic may have (names.go), where it listens and what it calls itself (listener.go), bytes
 // on the port that are not Kafka's (guard.go), errors that are only logged (log.go).
 package devbroker
 
@@ -139,6 +139,7 @@ func Start(ctx context.Context, o Options) (_ *Broker, err error) {
 	lifetime, cancel := context.WithCancel(context.Background())
 	b.cancel = cancel
 	b.listener.beforeMetadata = autoCreate(lifetime, kadm.NewClient(b.private), o.Logger)
+	b.listener.refuse = refuseNames(b.cluster)
 	b.listener.open()
 	return b, nil
 }

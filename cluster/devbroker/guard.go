@@ -18,7 +18,8 @@ const maxRequestBytes = 100 << 20
 // guardedConn stands between a client and kfake. It lets only Kafka requests
 // through: kfake makes room for whatever length it is told and panics at a
 // request that it does not know, so that a browser on the port would end the
-// process. And it sees the metadata requests first, see autoCreate.
+// process. And it sees first what requests name topics that may have to
+// be created, see autoCreate, or that none may have, see refuseNames.
 //
 // kfake reads from one goroutine at a time.
 type guardedConn struct {
@@ -58,7 +59,7 @@ func (c *guardedConn) nextRequest() error {
 		_ = c.Close()
 		return errors.New("not a Kafka request")
 	}
-	if key != int16(kmsg.Metadata) {
+	if key != int16(kmsg.Metadata) && key != int16(kmsg.CreateTopics) {
 		c.left = 4 + int(size)
 		return nil
 	}
@@ -67,37 +68,56 @@ func (c *guardedConn) nextRequest() error {
 		return err
 	}
 	c.held = request
-	if topics := topicsToCreate(request); len(topics) > 0 && c.l.beforeMetadata != nil {
-		c.l.beforeMetadata(topics)
+	named, create := topicsOf(request)
+	var legal, illegal []string
+	for _, t := range named {
+		if legalTopic(t) {
+			legal = append(legal, t)
+		} else {
+			illegal = append(illegal, t)
+		}
+	}
+	if len(illegal) > 0 && c.l.refuse != nil {
+		c.l.refuse(kmsg.Key(key), illegal)
+	}
+	if create && len(legal) > 0 && c.l.beforeMetadata != nil {
+		c.l.beforeMetadata(legal)
 	}
 	return nil
 }
 
-// topicsToCreate returns the topics that a metadata request names if it may
-// create them. What it cannot read is kfake's to answer.
-func topicsToCreate(request []byte) []string {
+// topicsOf returns the topics that a metadata request or one to create topics names,
+// and whether it is a metadata request that may create them. What it cannot read is
+// kfake's to answer.
+func topicsOf(request []byte) (topics []string, create bool) {
 	r := kbin.Reader{Src: request[4:]}
-	r.Int16() // key
-	req := kmsg.NewPtrMetadataRequest()
+	req := kmsg.RequestForKey(r.Int16())
 	req.SetVersion(r.Int16())
-	if req.Version < 0 || req.Version > req.MaxVersion() {
-		return nil
+	if req.GetVersion() < 0 || req.GetVersion() > req.MaxVersion() {
+		return nil, false
 	}
 	r.Int32()          // correlation id
 	r.NullableString() // client id
 	if req.IsFlexible() {
 		kmsg.SkipTags(&r)
 	}
-	if !r.Ok() || req.ReadFrom(r.Src) != nil || (req.Version >= 4 && !req.AllowAutoTopicCreation) {
-		return nil
+	if !r.Ok() || req.ReadFrom(r.Src) != nil {
+		return nil, false
 	}
-	var topics []string
-	for _, t := range req.Topics {
-		if t.Topic != nil {
-			topics = append(topics, *t.Topic)
+	switch req := req.(type) {
+	case *kmsg.MetadataRequest:
+		for _, t := range req.Topics {
+			if t.Topic != nil {
+				topics = append(topics, *t.Topic)
+			}
+		}
+		create = req.Version < 4 || req.AllowAutoTopicCreation
+	case *kmsg.CreateTopicsRequest:
+		for _, t := range req.Topics {
+			topics = append(topics, t.Topic)
 		}
 	}
-	return topics
+	return topics, create
 }
 
 // Close implements [net.Conn].

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"sync"
 	"syscall"
+
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // triedPorts is how many ports from the one that was asked for are tried.
@@ -30,8 +32,10 @@ type listener struct {
 	accepting          sync.WaitGroup
 
 	// beforeMetadata is called with the topics of a client's metadata request
-	// that may create them, before kfake sees it. Set before open.
+	// that may create them, before kfake sees it; refuse with names that no topic
+	// may have, before kfake sees the request of that key. Set before open.
 	beforeMetadata func(topics []string)
+	refuse         func(key kmsg.Key, topics []string)
 
 	mu   sync.Mutex
 	live map[net.Conn]struct{} // what kfake has and has not closed
