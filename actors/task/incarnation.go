@@ -34,6 +34,7 @@ type incarnation struct {
 	failOnce sync.Once
 	broken   chan struct{} // closed at the first failure
 	dead     atomic.Bool   // ended: what comes later from this incarnation is refused
+	lapsed   atomic.Bool   // the lease has run out
 }
 
 func (i *incarnation) init(c Common, spans Spans, n int, tell func(event)) {
@@ -83,7 +84,7 @@ func (i *incarnation) stageOf(self *actor.PID, failed func(error) bool, f func(*
 				next(m)
 				return nil
 			}
-			if i.dead.Load() {
+			if i.dead.Load() || !i.allowed() { // reports go out from here too
 				return nil
 			}
 			i.common.Metrics.Mailbox.Add(-1)

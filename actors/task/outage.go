@@ -48,7 +48,7 @@ func (r *sinkRun) stillMember(cl *kgo.Client) bool {
 	session, _ := cl.OptValue(kgo.SessionTimeout).(time.Duration)
 	ctx, cancel := context.WithTimeout(r.pollCtx, session)
 	defer cancel()
-	for ctx.Err() == nil && req.MemberID != "" {
+	for ctx.Err() == nil && req.MemberID != "" && r.allowed() {
 		resp, err := req.RequestWith(ctx, cl)
 		if err == nil {
 			err = kerr.ErrorForCode(resp.ErrorCode)

@@ -166,7 +166,7 @@ func (r *sinkRun) runPut() {
 				failed(err)
 			}
 		case <-t.C:
-			if r.put.hurry.Load() || len(r.put.open) == 0 {
+			if r.put.hurry.Load() || len(r.put.open) == 0 || !r.allowed() {
 				continue
 			}
 			if quiet {
@@ -208,7 +208,7 @@ func (r *sinkRun) putBatch(b *pipeline.Batch) error {
 	s.setBatch(b)
 	defer s.setBatch(nil)
 	for k := 0; ; k++ {
-		if s.hurry.Load() || r.ctx.Err() != nil {
+		if s.hurry.Load() || r.ctx.Err() != nil || !r.allowed() {
 			return nil
 		}
 		r.dropGone(b, e)

@@ -42,6 +42,7 @@ type SinkSpec struct {
 
 // SinkProps returns the recipe of a sink task's actor.
 func SinkProps(spec SinkSpec, paused bool) *actor.Props {
+	spec.Common = spec.Common.inLease()
 	return props(spec.Common, paused, func(n int, final *atomic.Bool, tell func(event)) run {
 		return newSinkRun(spec, n, final, tell)
 	})
@@ -136,6 +137,9 @@ func (r *sinkRun) consume() {
 }
 
 func (r *sinkRun) runConsumer() error {
+	if !r.allowed() {
+		return nil
+	}
 	parts, err := r.Build(r.pollCtx)
 	if r.pollCtx.Err() != nil {
 		if parts != nil {

@@ -27,7 +27,7 @@ func (r *sinkRun) commit(parts []connectors.TopicPartition, wait bool) {
 			want[tp] = eo.Offset
 		}
 	}
-	if len(want) == 0 {
+	if len(want) == 0 || !r.allowed() {
 		return
 	}
 	if dlq := r.parts.Load().DLQ; dlq != nil {
@@ -115,7 +115,7 @@ func (r *sinkRun) sendCommit(offsets map[string]map[int32]kgo.EpochOffset, stays
 		}
 	}
 	s.mu.Unlock()
-	if len(offsets) == 0 {
+	if len(offsets) == 0 || !r.allowed() {
 		return
 	}
 	err := r.send(ctx, offsets)

@@ -77,7 +77,7 @@ func (r *sinkRun) dispatch(fs kgo.Fetches) {
 	e := &sinkEntry{}
 	b.Polled = time.Now()
 	i := 0
-	var remote []pipeline.RawHeader
+	var traces remotes
 	fs.EachPartition(func(p kgo.FetchTopicPartition) {
 		if len(p.Records) == 0 {
 			return
@@ -94,11 +94,15 @@ func (r *sinkRun) dispatch(fs kgo.Fetches) {
 			raw.Headers = nil
 			if len(rec.Headers) > 0 {
 				raw.Headers = make([]pipeline.RawHeader, len(rec.Headers))
+				carrier := -1
 				for j, h := range rec.Headers {
 					raw.Headers[j] = pipeline.RawHeader{Key: h.Key, Value: h.Value}
-					if r.Spans != nil && remote == nil && r.Spans.IsCarrier(raw.Headers[j]) {
-						remote = raw.Headers
+					if r.Spans != nil && carrier < 0 && r.Spans.IsCarrier(raw.Headers[j]) {
+						carrier = j
 					}
+				}
+				if carrier >= 0 {
+					traces.add(raw.Headers, carrier)
 				}
 			}
 			b.Bytes += int64(512 + len(rec.Key) + len(rec.Value))
@@ -113,7 +117,7 @@ func (r *sinkRun) dispatch(fs kgo.Fetches) {
 	storeMax(&r.Metrics.BatchMax, int64(n))
 	r.takeCredit(b.Bytes)
 	if r.Spans != nil {
-		if ctx := r.Spans.Head(r.ID, "consume", remote); ctx != nil {
+		if ctx := r.Spans.Head(r.ID, "consume", traces.heads); ctx != nil {
 			b.Trace = ctx
 		}
 	}

@@ -89,6 +89,9 @@ type errantReporter struct{ r *sinkRun }
 
 // Report implements [connectors.ErrantRecordReporter].
 func (e errantReporter) Report(ctx context.Context, rec *data.Record, cause error) error {
+	if !e.r.allowed() {
+		return ErrLease
+	}
 	parts := e.r.parts.Load()
 	raw, err := e.raw(ctx, rec)
 	if err != nil {

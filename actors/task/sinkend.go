@@ -12,7 +12,8 @@ import (
 // the task's end, leaves the group.
 func (r *sinkRun) end(orderly bool) {
 	r.stopPoll()
-	grace := time.NewTimer(r.Grace)
+	orderly = r.allowed() && orderly
+	grace := time.NewTimer(r.grace())
 	defer grace.Stop()
 	abandoned := false
 	select {
@@ -33,13 +34,13 @@ func (r *sinkRun) end(orderly bool) {
 	parts := r.parts.Load()
 	if abandoned {
 		r.Metrics.Abandoned.Add(1)
-		r.Log.Warn("the task ignores its stop signal and is left behind; offsets are not committed", "waited", r.Grace)
+		r.Log.Warn("the task ignores its stop signal and is left behind; offsets are not committed", "waited", r.grace())
 	}
 	r.cancel()
 	if !abandoned {
 		select {
 		case <-r.putDone:
-		case <-time.After(r.Grace):
+		case <-time.After(r.grace()):
 		}
 	}
 	stop := func() {
@@ -57,7 +58,7 @@ func (r *sinkRun) end(orderly bool) {
 	defer r.Metrics.settleDown()
 	closeAll := func() {
 		if r.client != nil {
-			if parts.Instance != "" && r.final.Load() {
+			if parts.Instance != "" && r.final.Load() && r.allowed() {
 				r.leave(parts)
 			}
 			r.closeClient()

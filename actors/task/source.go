@@ -54,6 +54,7 @@ type SourceSpec struct {
 
 // SourceProps returns the recipe of a source task's actor.
 func SourceProps(spec SourceSpec, paused bool) *actor.Props {
+	spec.Common = spec.Common.inLease()
 	return props(spec.Common, paused, func(n int, final *atomic.Bool, tell func(event)) run {
 		return newSourceRun(spec, n, tell)
 	})
@@ -155,6 +156,9 @@ func (r *sourceRun) pump() {
 }
 
 func (r *sourceRun) runPlugin() error {
+	if !r.allowed() {
+		return nil
+	}
 	parts, err := r.Build(r.pollCtx)
 	if r.pollCtx.Err() != nil {
 		if parts != nil && parts.Client != nil {

@@ -18,7 +18,7 @@ func (r *sourceRun) recordCommitLoop() {
 		case f := <-r.toCommit:
 			rc, slab := r.parts.Load().Task.(connectors.RecordCommitter), f.slab
 			for i := range f.batch.Records {
-				if r.dead.Load() {
+				if r.dead.Load() || !r.allowed() {
 					return // the plugin is stopped
 				}
 				var md *connectors.RecordMetadata
@@ -57,7 +57,7 @@ func (r *sourceRun) commitLoop() {
 func (r *sourceRun) commit() {
 	r.commitMu.Lock()
 	defer r.commitMu.Unlock()
-	if r.dead.Load() {
+	if r.dead.Load() || !r.allowed() {
 		return
 	}
 	offsets := r.ledger.Take()

@@ -9,7 +9,10 @@ import (
 // acknowledged; the offsets are stored; the plugin stops; the client closes.
 func (r *sourceRun) end(bool) {
 	r.stopPoll()
-	grace := time.NewTimer(r.Grace)
+	if !r.allowed() {
+		r.cancel() // what the client has not sent yet is not sent any more
+	}
+	grace := time.NewTimer(r.grace())
 	defer grace.Stop()
 	abandoned := false
 	select {
@@ -62,19 +65,37 @@ func (r *sourceRun) end(bool) {
 func (r *sourceRun) drain(parts *SourceParts) {
 	t := time.NewTimer(r.FlushTimeout)
 	defer t.Stop()
-	select {
-	case <-r.ledger.Idle():
-	case <-r.cut:
-		// What has passed the stage that failed still goes out.
-		for end := time.Now().Add(r.FlushTimeout / 2); !r.idle() && time.Now().Before(end); {
-			wait(r.ctx, time.Millisecond)
+	look := time.NewTicker(leaseLook)
+	defer look.Stop()
+	for waiting := true; waiting; {
+		select {
+		case <-look.C:
+			if waiting = r.allowed(); !waiting {
+				r.cancel()
+			}
+			continue
+		case <-r.ctx.Done(): // out of the lease
+		case <-r.ledger.Idle():
+		case <-r.cut:
+			r.drainCut(parts)
+		case <-t.C:
+			r.Log.Warn("records were not acknowledged in time; they are read again after the next start", "records", r.ledger.Active(), "waited", r.FlushTimeout)
 		}
-		ctx, cancel := context.WithTimeout(r.ctx, r.FlushTimeout)
-		defer cancel()
-		_ = parts.Client.Flush(ctx)
-	case <-t.C:
-		r.Log.Warn("records were not acknowledged in time; they are read again after the next start", "records", r.ledger.Active(), "waited", r.FlushTimeout)
+		return
 	}
+}
+
+// leaseLook is how often the lease is looked at while nothing is done but waiting.
+const leaseLook = 50 * time.Millisecond
+
+// drainCut lets out what has passed the stage that failed.
+func (r *sourceRun) drainCut(parts *SourceParts) {
+	for end := time.Now().Add(r.FlushTimeout / 2); !r.idle() && time.Now().Before(end); {
+		wait(r.ctx, time.Millisecond)
+	}
+	ctx, cancel := context.WithTimeout(r.ctx, r.FlushTimeout)
+	defer cancel()
+	_ = parts.Client.Flush(ctx)
 }
 
 // idle reports whether no stage has anything to do.
@@ -97,6 +118,9 @@ func (r *sourceRun) commitFinal(abandoned bool) {
 	}
 	r.commitMu.Lock()
 	defer r.commitMu.Unlock()
+	if !r.allowed() {
+		return
+	}
 	if offsets := r.ledger.Take(); len(offsets) > 0 {
 		ctx, cancel := context.WithTimeout(r.ctx, r.FlushTimeout)
 		defer cancel()

@@ -21,7 +21,7 @@ func (r *sourceRun) produceLoop() {
 		case <-r.ctx.Done():
 			return
 		case b := <-r.toProduce:
-			if r.dead.Load() {
+			if r.dead.Load() || !r.allowed() {
 				return // its offsets are not stored any more: it would come twice
 			}
 			span := b.Trace // the batch may be gone once its last record is produced
@@ -72,6 +72,11 @@ func (r *sourceRun) produce(b *pipeline.Batch) error {
 	return r.produceSome(raws, slab, nil, trace)
 }
 
+// leaseEvery is how many records of a batch are given to the client for one look at
+// the lease. What the client holds when the lease runs out is taken back as far as it
+// was not sent.
+const leaseEvery = 64
+
 // produceSome produces the live records; states nil means that all are.
 func (r *sourceRun) produceSome(raws []pipeline.Raw, slab *slab, states []pipeline.State, trace []kgo.RecordHeader) error {
 	last := ""
@@ -79,6 +84,9 @@ func (r *sourceRun) produceSome(raws []pipeline.Raw, slab *slab, states []pipeli
 	for i := range raws {
 		if states != nil && states[i] != pipeline.Live {
 			continue
+		}
+		if i%leaseEvery == 0 && i > 0 && !r.allowed() { // the client may have had this loop wait
+			return nil
 		}
 		raw := &raws[i]
 		if raw.Topic != last {

@@ -1,6 +1,7 @@
 package task
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/troupeio/troupe/actors/pipeline"
@@ -11,9 +12,10 @@ import (
 // comparison a batch.
 type Spans interface {
 	// Head begins a batch's first span and decides whether the batch is sampled;
-	// the context is nil when it is not. The remote headers, if any, are those of
-	// records that carry a trace.
-	Head(id connectors.TaskID, stage string, remote []pipeline.RawHeader) context.Context
+	// the context is nil when it is not. The remotes are headers of records that carry
+	// a trace, of each trace context one: the only one becomes the span's parent,
+	// several are linked to.
+	Head(id connectors.TaskID, stage string, remotes [][]pipeline.RawHeader) context.Context
 	// Stage begins a child span; the result ends it.
 	Stage(ctx context.Context, id connectors.TaskID, stage, topic string, records int) (context.Context, func(err error))
 	// End ends the batch's first span.
@@ -22,4 +24,28 @@ type Spans interface {
 	Carrier(ctx context.Context) []pipeline.RawHeader
 	// IsCarrier reports whether a header carries a sampled trace.
 	IsCarrier(h pipeline.RawHeader) bool
+}
+
+// maxRemotes bounds the trace contexts that a batch's span is linked to.
+const maxRemotes = 16
+
+// remotes collects the headers of a batch's records that carry a trace, of each
+// trace context one.
+type remotes struct {
+	heads [][]pipeline.RawHeader
+	seen  [][]byte
+}
+
+// add takes a record's headers, of which carrier is the one with its trace.
+func (r *remotes) add(headers []pipeline.RawHeader, carrier int) {
+	v := headers[carrier].Value
+	// Most often it is the context of the record before.
+	for i := len(r.seen) - 1; i >= 0; i-- {
+		if bytes.Equal(r.seen[i], v) {
+			return
+		}
+	}
+	if len(r.seen) < maxRemotes {
+		r.heads, r.seen = append(r.heads, headers), append(r.seen, v)
+	}
 }

@@ -5,6 +5,7 @@
 package task
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -37,6 +38,10 @@ type Common struct {
 	Policy   Policy
 	Listener Listener
 	Metrics  *Metrics
+	// Allowed says whether this node may still run the task; nil: always. It is asked
+	// from any goroutine, before each put, produce and commit, so it must be quick. See
+	// [ErrLease].
+	Allowed func() bool
 
 	Grace       time.Duration // task.shutdown.graceful.timeout.ms
 	CallTimeout time.Duration // plugin.call.timeout.ms
@@ -235,7 +240,7 @@ func (s *supervisor) event(c actor.Context, e event) {
 		}
 	case evFailed:
 		if s.ending {
-			if s.failure == nil && e.err != nil {
+			if s.failure == nil && e.err != nil && !errors.Is(e.err, ErrLease) {
 				s.Log.Warn("task failed while it was being stopped", "err", e.err)
 			}
 			return
@@ -260,6 +265,10 @@ func (s *supervisor) ended(c actor.Context) {
 	case s.again:
 		s.Listener.TaskUnassigned(s.ID)
 		s.start(c)
+		return
+	case s.failure != nil && (errors.Is(s.failure, ErrLease) || s.Allowed != nil && !s.Allowed()):
+		s.Log.Warn(fmt.Sprintf("Task %s was ended, because the node is not in good standing with its group", s.ID))
+		c.Stop(c.Self())
 		return
 	case s.failure == nil:
 		// A task whose plugin has nothing more to do stays where it is.

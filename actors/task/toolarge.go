@@ -77,6 +77,9 @@ func (r *sourceRun) resendLoop() {
 		m := s.queue[0]
 		s.queue = s.queue[1:]
 		s.mu.Unlock()
+		if !r.allowed() {
+			return
+		}
 		switch err := client.ProduceSync(r.ctx, m.rec).FirstErr(); {
 		case err == nil:
 			m.f.settle(m.i)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -108,7 +109,7 @@ func samplerFromEnv(getenv func(string) string) (sdktrace.Sampler, error) {
 	}
 	switch name {
 	case "":
-		return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(defaultRatio)), nil
+		return parentBased(sdktrace.TraceIDRatioBased(defaultRatio)), nil
 	case "always_on":
 		return sdktrace.AlwaysSample(), nil
 	case "always_off":
@@ -116,13 +117,34 @@ func samplerFromEnv(getenv func(string) string) (sdktrace.Sampler, error) {
 	case "traceidratio":
 		return sdktrace.TraceIDRatioBased(ratio), nil
 	case "parentbased_always_on":
-		return sdktrace.ParentBased(sdktrace.AlwaysSample()), nil
+		return parentBased(sdktrace.AlwaysSample()), nil
 	case "parentbased_always_off":
-		return sdktrace.ParentBased(sdktrace.NeverSample()), nil
+		return parentBased(sdktrace.NeverSample()), nil
 	case "parentbased_traceidratio":
-		return sdktrace.ParentBased(sdktrace.TraceIDRatioBased(ratio)), nil
+		return parentBased(sdktrace.TraceIDRatioBased(ratio)), nil
 	}
 	return nil, fmt.Errorf("setting up traces: OTEL_TRACES_SAMPLER is %q, which is not known", name)
+}
+
+// parentBased is the SDK's sampler of that name, which also samples a batch that is
+// linked to a sampled trace: which of the two a batch has depends on what else was
+// consumed with it.
+func parentBased(root sdktrace.Sampler) sdktrace.Sampler {
+	return linkBased{sdktrace.ParentBased(root)}
+}
+
+type linkBased struct{ sdktrace.Sampler }
+
+// ShouldSample implements [sdktrace.Sampler].
+func (s linkBased) ShouldSample(p sdktrace.SamplingParameters) sdktrace.SamplingResult {
+	if !trace.SpanContextFromContext(p.ParentContext).IsValid() {
+		for _, l := range p.Links {
+			if l.SpanContext.IsSampled() {
+				return sdktrace.SamplingResult{Decision: sdktrace.RecordAndSample}
+			}
+		}
+	}
+	return s.Sampler.ShouldSample(p)
 }
 
 // NewTracing returns the spans of a provider.
@@ -168,12 +190,20 @@ func operation(stage string) (trace.SpanKind, attribute.KeyValue) {
 }
 
 // Head implements task.Spans.
-func (t *Tracing) Head(id connectors.TaskID, stage string, remote []pipeline.RawHeader) context.Context {
+func (t *Tracing) Head(id connectors.TaskID, stage string, remotes [][]pipeline.RawHeader) context.Context {
 	ctx := context.Background()
 	kind, op := operation(stage)
 	opts := []trace.SpanStartOption{trace.WithSpanKind(kind)}
-	if remote != nil {
-		ctx = t.prop.Extract(ctx, rawCarrier(remote))
+	// The messaging conventions want links in a batch; a parent it has when there can
+	// be only one.
+	switch from := t.spanContexts(remotes); len(from) {
+	case 0:
+	case 1:
+		ctx = trace.ContextWithRemoteSpanContext(ctx, from[0])
+	default:
+		for _, sc := range from {
+			opts = append(opts, trace.WithLinks(trace.Link{SpanContext: sc}))
+		}
 	}
 	ctx, span := t.tracer.Start(ctx, stage+" "+id.String(), opts...)
 	if !span.SpanContext().IsSampled() {
@@ -182,6 +212,19 @@ func (t *Tracing) Head(id connectors.TaskID, stage string, remote []pipeline.Raw
 	}
 	span.SetAttributes(append(identity(id), op, semconv.MessagingOperationName(stage))...)
 	return ctx
+}
+
+// spanContexts returns the different spans that headers name.
+func (t *Tracing) spanContexts(remotes [][]pipeline.RawHeader) []trace.SpanContext {
+	var out []trace.SpanContext
+	for _, h := range remotes {
+		sc := trace.SpanContextFromContext(t.prop.Extract(context.Background(), rawCarrier(h)))
+		same := func(o trace.SpanContext) bool { return o.TraceID() == sc.TraceID() && o.SpanID() == sc.SpanID() }
+		if sc.IsValid() && !slices.ContainsFunc(out, same) {
+			out = append(out, sc)
+		}
+	}
+	return out
 }
 
 // Stage implements task.Spans.

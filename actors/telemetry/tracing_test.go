@@ -185,7 +185,7 @@ func TestAcrossKafka(t *testing.T) {
 		t.Fatal("a batch without trace is sampled")
 	}
 	record := append([]pipeline.RawHeader{{Key: "app", Value: []byte("x")}}, headers...)
-	ctx = sink.Head(taskID, "consume", record)
+	ctx = sink.Head(taskID, "consume", [][]pipeline.RawHeader{record})
 	if ctx == nil {
 		t.Fatal("the record's trace is not taken up")
 	}
@@ -208,11 +208,53 @@ func TestAcrossKafka(t *testing.T) {
 	want(t, head, map[string]string{"messaging.operation.name": "consume", "messaging.operation.type": "receive", "messaging.batch.message_count": "1"})
 }
 
+// TestLinks checks that a batch with records of several traces is linked to each of
+// them and is the child of none, and that links decide what a parent would.
+func TestLinks(t *testing.T) {
+	const trace1, trace2 = "0af7651916cd43dd8448eb211c80319c", "1af7651916cd43dd8448eb211c80319c"
+	header := func(traceID, spanID, flags string) []pipeline.RawHeader {
+		return []pipeline.RawHeader{{Key: "traceparent", Value: []byte("00-" + traceID + "-" + spanID + "-" + flags)}}
+	}
+	const a, b = "b7ad6b7169203331", "c7ad6b7169203331"
+	for _, c := range []struct {
+		name    string
+		remotes [][]pipeline.RawHeader
+		parent  string // span id; "": a trace of its own
+		links   []string
+	}{
+		{name: "one", remotes: [][]pipeline.RawHeader{header(trace1, a, "01")}, parent: a},
+		{name: "one, told apart only by other flags", remotes: [][]pipeline.RawHeader{header(trace1, a, "01"), header(trace1, a, "03")}, parent: a},
+		{name: "one, and one that is malformed", remotes: [][]pipeline.RawHeader{header(trace1, a, "01"), header(trace1, "not hexadecimal!", "01")}, parent: a},
+		{name: "two traces", remotes: [][]pipeline.RawHeader{header(trace1, a, "01"), header(trace2, b, "01")}, links: []string{a, b}},
+		{name: "two spans of one trace", remotes: [][]pipeline.RawHeader{header(trace1, a, "01"), header(trace1, b, "01")}, links: []string{a, b}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			tr, exp := inMemory(parentBased(sdktrace.NeverSample()))
+			ctx := tr.Head(taskID, "consume", c.remotes)
+			if ctx == nil {
+				t.Fatal("not sampled")
+			}
+			tr.End(ctx, 2, nil)
+			head := exp.GetSpans()[0]
+			if parent := head.Parent.SpanID(); c.parent == "" && head.Parent.IsValid() || c.parent != "" && parent.String() != c.parent {
+				t.Errorf("the parent is %v, want %q", parent, c.parent)
+			}
+			var links []string
+			for _, l := range head.Links {
+				links = append(links, l.SpanContext.SpanID().String())
+			}
+			if !slices.Equal(links, c.links) {
+				t.Errorf("links to %v, want %v", links, c.links)
+			}
+		})
+	}
+}
+
 // TestTraceState checks that a vendor's state travels on.
 func TestTraceState(t *testing.T) {
 	tr, _ := inMemory(sdktrace.ParentBased(sdktrace.NeverSample()))
-	ctx := tr.Head(taskID, "consume", []pipeline.RawHeader{{Key: "traceparent", Value: []byte("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")},
-		{Key: "tracestate", Value: []byte("vendor=1")}})
+	ctx := tr.Head(taskID, "consume", [][]pipeline.RawHeader{{{Key: "traceparent", Value: []byte("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")},
+		{Key: "tracestate", Value: []byte("vendor=1")}}})
 	if ctx == nil {
 		t.Fatal("not sampled")
 	}
@@ -277,7 +319,7 @@ func FuzzCarrier(f *testing.F) {
 	tr, _ := inMemory(sdktrace.ParentBased(sdktrace.NeverSample()))
 	f.Fuzz(func(t *testing.T, parent, state []byte) {
 		h := []pipeline.RawHeader{{Key: "traceparent", Value: parent}, {Key: "tracestate", Value: state}}
-		ctx := tr.Head(taskID, "consume", h)
+		ctx := tr.Head(taskID, "consume", [][]pipeline.RawHeader{h})
 		if ctx == nil {
 			return
 		}
