@@ -8,7 +8,9 @@
 //	go run ./bench -quick                   100,000 lines once; does the right thing arrive?
 //	go run ./bench -rows source-smt -arms connect,troupe -reps 5
 //
-// It drives built programs: of ours it may import internal/kafkatest only.
+// It drives built programs: of ours it imports internal/kafkatest, and for the row
+// trace-off alone, which compares two things within one process, actors, connectors
+// and codec.
 package main
 
 import (
@@ -38,6 +40,7 @@ const (
 type settings struct {
 	lines   int
 	reps    int
+	trials  int // of the rows that repeat inside; 0 is their own number
 	quick   bool
 	rows    []string
 	arms    []string
@@ -59,6 +62,7 @@ func run() int {
 	var rowList, armList string
 	flag.IntVar(&s.lines, "n", defaultLines, "lines of 95 bytes to move")
 	flag.IntVar(&s.reps, "reps", defaultReps, "repetitions of each row")
+	flag.IntVar(&s.trials, "trials", 0, "repetitions within the rows that repeat inside: kills of failover, rounds of trace-off; 0 is their own number")
 	flag.BoolVar(&s.quick, "quick", false, "100,000 lines, once: checks what arrives, writes no results")
 	flag.StringVar(&rowList, "rows", "", "rows to run, separated by commas; empty is all; 'list' lists them")
 	flag.StringVar(&armList, "arms", "", "arms to run: connect,troupe,bare; empty is all that are there")
@@ -166,7 +170,7 @@ func benchmark(ctx context.Context, s settings) error {
 				slices.Reverse(arms) // nobody always goes first
 			}
 			for _, arm := range arms {
-				if arm == armBare && !r.bare || rep > 0 && r.once {
+				if arm == armBare && !r.bare || arm != armTroupe && r.ours || rep > 0 && r.once {
 					continue
 				}
 				if err := e.once(ctx, r, arm, rep, res); err != nil {

@@ -16,6 +16,7 @@ import (
 type row struct {
 	key, title string
 	bare       bool // the bare client can do it too
+	ours       bool // it asks something about Troupe alone
 	metrics    []metric
 	run        func(ctx context.Context, e *env, arm string) (metrics, error)
 
@@ -51,6 +52,11 @@ var rows = []row{
 		{"ready", "ready after", "s", false, []target{{atMost, 0.5}}},
 		{"idle", "resident, idle", "MB", false, []target{{atMost, 40}}},
 	}, run: runStart},
+	{key: "first-record", title: "first start in a new worker group, internal topics absent, to the first record of a file source", metrics: []metric{
+		{"ready", "REST ready after", "s", false, []target{{betterConnect, 0}}},
+		{"created", "connector created after", "s", false, []target{{betterConnect, 0}}},
+		{"first", "first record after", "s", false, []target{{betterConnect, 0}}},
+	}, run: runFirstRecord},
 	{key: "connectors", title: "200 one-task connectors, created by 8 clients", metrics: []metric{
 		{"running", "all running after", "s", false, []target{{atMost, 3}}},
 		{"resident", "resident", "MB", false, []target{{atMost, 120}}},
@@ -74,6 +80,18 @@ var rows = []row{
 		{"p50", "median latency", "ms", false, []target{{betterConnect, 0}}},
 		{"p99", "p99 latency", "ms", false, []target{{betterConnect, 0}}},
 	}, run: runLatency},
+	{key: "trace-off", title: "tracing when off: a no-op hook (B) against none (A), in one process, file → topic, StringConverter", metrics: []metric{
+		{"off", "CPU per million, off", "s", false, nil},
+		{"hook", "CPU per million, no-op hook", "s", false, nil},
+		{"aa", "A/A, median", "% of CPU", false, nil},
+		{"aalow", "A/A, lowest", "% of CPU", false, nil},
+		{"aahigh", "A/A, highest", "% of CPU", false, nil},
+		{"ab", "A/B, median", "% of CPU", false, nil},
+		{"ablow", "A/B, lowest", "% of CPU", false, nil},
+		{"abhigh", "A/B, highest", "% of CPU", false, nil},
+		{"planted", "a planted 3 % reads as, median", "% of CPU", false, nil},
+		{"batch", "records a batch", "", false, nil},
+	}, run: runTraceOff, ours: true, once: true},
 	{key: "failover", title: "failover after kill -9 of a worker (Kafka Connect: one that does not lead), defaults", metrics: failoverMetrics,
 		run: failover(nil), once: true, timeout: failoverTimeout},
 	{key: "failover-tuned", title: "the same, scheduled.rebalance.max.delay.ms=0", metrics: failoverMetrics,
