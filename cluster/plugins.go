@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/troupeio/troupe/actors/kafkaclient"
 	"github.com/troupeio/troupe/codec/configdef"
@@ -88,8 +88,8 @@ func (p *Plugins) Validate(ctx context.Context, plugin string, config map[string
 	return infos, nil
 }
 
-// Check validates a configuration that is to be stored. A setting whose value is
-// null and that passes is left out.
+// Check validates a configuration that is to be stored. Settings whose value is null
+// do not pass, so that the answer has all that were given.
 func (p *Plugins) Check(ctx context.Context, config map[string]*string) (map[string]string, error) {
 	infos, err := p.validate(ctx, config)
 	if err != nil {
@@ -128,7 +128,8 @@ func (p *Plugins) validate(ctx context.Context, config map[string]*string) (conf
 			full[k] = &v
 		}
 	}
-	req := connectconfig.Request{Config: full, Order: mapOrder(full), Plugins: connectconfig.FromRegistry(p.Registry), Worker: p.Worker,
+	order := connectconfig.HashOrder(slices.Sorted(maps.Keys(full)), connectconfig.CopiedBuckets(len(full)))
+	req := connectconfig.Request{Config: full, Order: order, Plugins: connectconfig.FromRegistry(p.Registry), Worker: p.Worker,
 		Policy: connectconfig.Policy(p.Policy), ClientConfig: clientConfig}
 	if !p.Standalone {
 		req.Distributed = &connectconfig.Distributed{GroupID: p.GroupID}
@@ -193,30 +194,3 @@ var clientTypes = map[kafkaclient.Type]configdef.Type{kafkaclient.Boolean: confi
 	kafkaclient.Class: configdef.ClassType, kafkaclient.Password: configdef.PasswordType}
 
 var clientImportance = map[string]configdef.Importance{"HIGH": configdef.High, "MEDIUM": configdef.Medium, "LOW": configdef.Low}
-
-// mapOrder is the order in which a java.util.HashMap made of these settings shows
-// them.
-func mapOrder(m map[string]*string) []string {
-	size := uint32(1)
-	for float64(size) < float64(len(m))/0.75+1 {
-		size *= 2
-	}
-	bucket := func(s string) int {
-		h := uint32(0)
-		for _, c := range utf16.Encode([]rune(s)) {
-			h = 31*h + uint32(c)
-		}
-		return int((h ^ h>>16) & (size - 1))
-	}
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.SortFunc(keys, func(a, b string) int {
-		if d := bucket(a) - bucket(b); d != 0 {
-			return d
-		}
-		return strings.Compare(a, b)
-	})
-	return keys
-}

@@ -195,7 +195,7 @@ func TestVersionRanges(t *testing.T) {
 func TestHashOrder(t *testing.T) {
 	in := []string{"converter.type", "schemas.enable", "schemas.cache.size", "decimal.format", "replace.null.with.default"}
 	want := []string{"decimal.format", "converter.type", "schemas.cache.size", "replace.null.with.default", "schemas.enable"}
-	if got := hashOrder(in); !slices.Equal(got, want) {
+	if got := HashOrder(in, GrownBuckets(len(in))); !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
 	}
 }

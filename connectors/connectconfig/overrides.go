@@ -81,7 +81,7 @@ func (r *Request) overrides(client Client) (*infos, error) {
 		}
 	}
 	out := &infos{}
-	for _, name := range hashOrder(slices.Sorted(maps.Keys(own))) {
+	for _, name := range grownOrder(slices.Sorted(maps.Keys(own))) {
 		value := &configdef.ConfigValue{Name: name, Visible: true}
 		var key *configdef.Key
 		if r.ClientConfig != nil {

@@ -418,7 +418,7 @@ func (r *Request) converter(plugins catalog, key string, validated []*configdef.
 		byName[v.Name] = v
 	}
 	out := &infos{}
-	for _, name := range hashOrder(p.Def.Names()) {
+	for _, name := range grownOrder(p.Def.Names()) {
 		out.addPart(prefix, p.Def.Key(name), byName[name])
 	}
 	return out
