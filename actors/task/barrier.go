@@ -87,6 +87,7 @@ func (r *sinkRun) barrier(kind barrierKind, m map[string][]int32, wait bool) {
 		r.Log.Warn("partitions were revoked while the sink was busy; records put since the last commit will be delivered again", "partitions", b.parts)
 	}
 	r.put.gone(b.parts)
+	r.Metrics.Active.Store(r.put.activeCount())
 }
 
 // atBarrier deals with partitions that come or go, and with the end.

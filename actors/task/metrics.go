@@ -18,7 +18,7 @@ type Metrics struct {
 
 	Polled, Written      atomic.Int64 // source: records polled; acknowledged
 	Read, Sent           atomic.Int64 // sink: records consumed; put
-	Active               Level        // source: records polled and not settled
+	Active               Level        // source: records polled and not settled; sink: consumed and not committed
 	Batches              atomic.Int64
 	BatchMax             atomic.Int64
 	PollTime, PutTime    Timing

@@ -37,6 +37,7 @@ type putState struct {
 	owned     map[connectors.TopicPartition]int64 // stays, by the consumer group
 	stays     int64
 	committed map[connectors.TopicPartition]int64
+	active    active
 	seeks     map[connectors.TopicPartition]seek // for the consume loop to do
 	batch     *pipeline.Batch                    // being put
 	reported  error                              // a report under tolerance none: the task fails of it
@@ -66,6 +67,7 @@ func (s *putState) come(parts []connectors.TopicPartition) []int64 {
 		s.stays++
 		s.owned[tp], stays[i] = s.stays, s.stays
 		delete(s.committed, tp)
+		s.active.forget(tp)
 	}
 	return stays
 }
@@ -79,6 +81,7 @@ func (s *putState) gone(parts []connectors.TopicPartition) {
 	for _, tp := range parts {
 		delete(s.owned, tp)
 		delete(s.committed, tp)
+		s.active.forget(tp)
 	}
 }
 

@@ -32,6 +32,7 @@ func (r *sinkRun) seek(to map[connectors.TopicPartition]int64) {
 		s.current[tp] = kgo.EpochOffset{Epoch: -1, Offset: off}
 		s.mu.Lock()
 		s.committed[tp] = off
+		s.active.set(tp, reach{off, off})
 		s.seeks[tp] = seek{gen: s.seekSeq, stay: s.open[tp], offset: off}
 		s.seeking.Store(true)
 		s.mu.Unlock()

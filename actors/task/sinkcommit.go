@@ -134,9 +134,11 @@ func (r *sinkRun) sendCommit(offsets map[string]map[int32]kgo.EpochOffset, stays
 		for p, eo := range ps {
 			if tp := (connectors.TopicPartition{Topic: t, Partition: p}); s.owned[tp] == stays[tp] {
 				s.committed[tp] = eo.Offset
+				s.settled(tp, eo.Offset)
 			}
 		}
 	}
+	r.Metrics.Active.Store(s.active.sum)
 }
 
 // preCommit asks the plugin which offsets are safe. The plugin has maps of its

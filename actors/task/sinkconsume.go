@@ -113,6 +113,7 @@ func (r *sinkRun) dispatch(fs kgo.Fetches) {
 	b.Entry = e
 	b.Bytes = max(b.Bytes, leastBytes(r.Budget))
 	r.Metrics.Read.Add(int64(n))
+	r.Metrics.Active.Store(r.put.consumed(e.ends))
 	r.Metrics.Batches.Add(1)
 	storeMax(&r.Metrics.BatchMax, int64(n))
 	r.takeCredit(b.Bytes)

@@ -154,6 +154,7 @@ func TestSourceToSink(t *testing.T) {
 		`kafka_connect_source_task_source_record_active_count{connector="from",task="0"}`:        "0",
 		`kafka_connect_source_task_source_record_active_count_max{connector="from",task="0"}`:    "5",
 		`kafka_connect_connector_status{connector="from",status="running",task="0"}`:             "1",
+		`kafka_connect_sink_task_sink_record_active_count_max{connector="to",task="0"}`:          "5",
 		`kafka_connect_sink_task_sink_record_send_total{connector="to",task="0"}`:                "5",
 		`kafka_connect_sink_task_partition_count{connector="to",task="0"}`:                       "1",
 		`kafka_connect_connector_task_offset_commit_success_percentage{connector="to",task="0"}`: "1",
