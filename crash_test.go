@@ -226,3 +226,128 @@ func TestKillDuringRequests(t *testing.T) {
 		w.exit(patience)
 	}
 }
+
+// TestFaultsThatEndTheProcess has connectors that take the whole process with them,
+// which no worker can prevent: a panic on a goroutine of their own, os.Exit, memory
+// without end until the system kills the process. Whoever starts it again finds the
+// other connectors where they were: nothing is lost.
+func TestFaultsThatEndTheProcess(t *testing.T) {
+	t.Parallel()
+	const source, sink = "troupe.probe.ProbeSourceConnector", "troupe.probe.ProbeSinkConnector"
+	addr := kfakeAddr(t)
+	name, in, out := unique("survivor"), filepath.Join(t.TempDir(), "in.txt"), filepath.Join(t.TempDir(), "out.txt")
+	props := distributedProps(t, addr, "offset.flush.interval.ms", "300")
+	w := startWorker(t, props)
+	w.put(name+"-source", fileSource(name+"-source", in, name, "batch.size", "200"))
+	w.put(name+"-sink", fileSink(name+"-sink", out, name))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	total := make(chan int, 1)
+	go func() { total <- appendForever(ctx, t, in) }()
+
+	const rounds = 2 // the second death comes from what the first start found stored
+	deaths := 0
+	for _, row := range []struct {
+		class, fault, in string
+		code             int // -1: it is killed
+		say              string
+	}{
+		{source, "panic-own-goroutine", "poll", 2, "panic: probe: poll of"},
+		{sink, "panic-own-goroutine", "put", 2, "panic: probe: put of"},
+		{source, "exit", "poll", 3, ""},
+		{sink, "exit", "put", 3, ""},
+		{source, "memory", "poll", -1, ""},
+		{sink, "memory", "put", -1, ""},
+	} {
+		bad := unique(row.fault)
+		config := map[string]string{"name": bad, "connector.class": row.class, "fault": row.fault, "fault.in": row.in, "fault.times": "0", "fault.after": "20"}
+		if row.class == source {
+			config["topic"], config["rate"] = bad, "50"
+		} else {
+			config["topics"] = name
+		}
+		w.put(bad, config)
+		for range rounds {
+			if row.code == -1 {
+				w.killWhenLarge()
+			}
+			if code := w.exit(patience); code != row.code {
+				t.Fatalf("%s in %s: exit code %d, want %d:\n%s", row.fault, row.in, code, row.code, tailOf(w.Process))
+			}
+			if row.say != "" && !strings.Contains(w.log(), row.say+" "+bad) {
+				t.Errorf("the last words do not name the connector:\n%s", tailOf(w.Process))
+			}
+			deaths++
+			w = launch(t, "distributed", props) // it may be gone again before anybody sees it ready
+		}
+		// What an operator does: the connector goes while the process still lives.
+		eventually(t, func() string {
+			if code, text, err := w.try("DELETE", at(bad), nil); err != nil || code != 204 && code != 404 {
+				if !w.Running() {
+					deaths++
+					w = launch(t, "distributed", props)
+				}
+				return fmt.Sprintf("deleting %s: %d %s %v", bad, code, text, err)
+			}
+			return ""
+		})
+		if !stays(w) { // it died with the answer
+			deaths++
+			w = launch(t, "distributed", props)
+			w.ready()
+		}
+	}
+	cancel()
+	lines := numberedLines("line ", 0, <-total)
+	w.waitState(name+"-source", "RUNNING RUNNING")
+	w.waitState(name+"-sink", "RUNNING RUNNING")
+	var c occurrences
+	eventually(t, func() string {
+		c = countLines(fileLines(out), lines)
+		return c.missing()
+	})
+	if c.problem != "" {
+		t.Error(c.problem)
+	}
+	t.Logf("%d deaths, %d lines; twice in the sink's file: %d", deaths, len(lines), c.again)
+	w.stop()
+}
+
+// stays reports whether a worker still answers after a second.
+func stays(w *workerProc) bool {
+	select {
+	case <-w.Done():
+		return false
+	case <-time.After(time.Second):
+	}
+	_, _, err := w.try("GET", "/connectors", nil)
+	return err == nil
+}
+
+// tooLarge is the resident size at which killWhenLarge kills: far above what a worker
+// needs, far below what would trouble the machine.
+const tooLarge = 600 << 20
+
+// killWhenLarge does what Linux does to a process that takes too much memory.
+func (w *workerProc) killWhenLarge() {
+	w.t.Helper()
+	statm := fmt.Sprintf("/proc/%d/statm", w.PID())
+	if _, err := os.Stat(statm); err != nil && w.Running() {
+		w.t.Skipf("the memory of a process is not to be seen here: %v", err)
+	}
+	eventually(w.t, func() string {
+		b, err := os.ReadFile(statm)
+		if err != nil {
+			return err.Error()
+		}
+		var size, resident int
+		if _, err := fmt.Sscan(string(b), &size, &resident); err != nil {
+			return err.Error()
+		}
+		if resident *= os.Getpagesize(); resident < tooLarge {
+			return fmt.Sprintf("it has only %d MB", resident>>20)
+		}
+		return ""
+	})
+	w.Signal(syscall.SIGKILL)
+}
