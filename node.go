@@ -20,19 +20,22 @@ import (
 // node is one worker process: REST, and a core that is made again when a part of it
 // fails. Its methods are for one goroutine, but for tasks.
 type node struct {
-	log      *slog.Logger
-	logs     *telemetry.Logs
-	settings *workerconfig.Settings
-	plugins  *cluster.Plugins
-	begun    time.Time
-	workerID string // host:port
-	tracing  *telemetry.Tracing
-	rest     *restapi.Server
-	herder   *gate
-	metrics  atomic.Pointer[http.Handler]
-	core     atomic.Pointer[core] // nil while there is none
-	failures failures
-	failed   chan error // what ends the process
+	log        *slog.Logger
+	logs       *telemetry.Logs
+	settings   *workerconfig.Settings
+	plugins    *cluster.Plugins
+	begun      time.Time
+	workerID   string        // host:port
+	scheme     string        // of the advertised listener
+	listenHost string        // of the advertised listener; "" for all addresses
+	peers      cluster.Peers // requests to other nodes
+	tracing    *telemetry.Tracing
+	rest       *restapi.Server
+	herder     *gate
+	metrics    atomic.Pointer[http.Handler]
+	core       atomic.Pointer[core] // nil while there is none
+	failures   failures
+	failed     chan error // what ends the process
 	// exclusive says that others may reach the same topics, so that this node must be
 	// the only one in its group.
 	exclusive bool
@@ -112,7 +115,7 @@ func (n *node) stop() error {
 	}
 	var errs []error
 	if c := n.core.Swap(nil); c != nil {
-		errs = append(errs, c.stop(5*time.Second))
+		errs = append(errs, c.stop(5*time.Second, true))
 	}
 	n.close()
 	n.log.Info("Kafka Connect stopped")

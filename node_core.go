@@ -25,6 +25,7 @@ type core struct {
 	worker *worker.Worker
 	system *actor.ActorSystem
 	pid    *actor.PID
+	nodes  *clustered    // nil for a worker that is alone
 	grace  time.Duration // how long connectors and tasks may take to stop
 	// failed gets the first error of a part that can be made again.
 	failed  chan error
@@ -53,6 +54,9 @@ func (n *node) newCore(ctx context.Context) (_ *core, err error) {
 	handler := n.metricsHandler(c.worker, states, deadLetters)
 	n.metrics.Store(&handler)
 	c.herder.Start(c.system, c.pid)
+	if c.nodes != nil {
+		c.nodes.co.Start(c.herder, c.nodes.member)
+	}
 	return c, nil
 }
 
@@ -100,8 +104,11 @@ func (c *core) fail(err error) {
 }
 
 // stop ends the tasks, the herder and the stores, in order. flush bounds the wait for
-// the last statuses to be written.
-func (c *core) stop(flush time.Duration) error {
+// the last statuses to be written; drain has the work moved to other nodes first.
+func (c *core) stop(flush time.Duration, drain bool) error {
+	if c.nodes != nil && drain {
+		c.nodes.drain()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), c.grace)
 	defer cancel()
 	done := make(chan struct{})
@@ -113,6 +120,9 @@ func (c *core) stop(flush time.Duration) error {
 	}
 	fctx, fcancel := context.WithTimeout(context.Background(), flush)
 	defer fcancel()
+	if c.nodes != nil {
+		c.nodes.co.Stop()
+	}
 	err := c.herder.Stop(fctx)
 	c.close()
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,7 +82,9 @@ func (n *node) startREST(ctx context.Context) error {
 	if n.rest, err = restapi.Start(ctx, o); err != nil {
 		return err
 	}
-	n.workerID = advertised(props, o.Listeners, n.rest.Addrs)
+	i := advertisedListener(props, o.Listeners)
+	n.scheme, n.listenHost = o.Listeners[i].Scheme, o.Listeners[i].Host
+	n.workerID = advertised(props, o.Listeners[i], n.rest.Addrs[i])
 	failed := n.rest.Failed()
 	go func() { // ends with the server, which closes the channel
 		if err := <-failed; err != nil {
@@ -109,22 +112,21 @@ func listenerTLS(props map[string]string, prefix string) map[string]string {
 	return plain
 }
 
-// advertised is the worker's name, host:port, by rest.advertised.*.
-func advertised(props map[string]string, listeners []restapi.Listener, addrs []net.Addr) string {
-	i := 0
+// advertisedListener is the listener that other workers are told of, by
+// rest.advertised.listener.
+func advertisedListener(props map[string]string, listeners []restapi.Listener) int {
 	want := strings.ToLower(strings.TrimSpace(props["rest.advertised.listener"]))
 	if want == "" {
 		want = "http"
 	}
-	for j, l := range listeners {
-		if l.Scheme == want {
-			i = j
-			break
-		}
-	}
+	return max(0, slices.IndexFunc(listeners, func(l restapi.Listener) bool { return l.Scheme == want }))
+}
+
+// advertised is the worker's name, host:port, by rest.advertised.*.
+func advertised(props map[string]string, l restapi.Listener, addr net.Addr) string {
 	host := strings.TrimSpace(props["rest.advertised.host.name"])
 	if host == "" {
-		host = listeners[i].Host
+		host = l.Host
 	}
 	if host == "" || host == "0.0.0.0" || host == "::" {
 		if h, err := os.Hostname(); err == nil {
@@ -133,7 +135,7 @@ func advertised(props map[string]string, listeners []restapi.Listener, addrs []n
 	}
 	port := strings.TrimSpace(props["rest.advertised.port"])
 	if port == "" {
-		port = strconv.Itoa(addrs[i].(*net.TCPAddr).Port)
+		port = strconv.Itoa(addr.(*net.TCPAddr).Port)
 	}
 	return net.JoinHostPort(host, port)
 }

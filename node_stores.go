@@ -26,15 +26,13 @@ func (n *node) openStores(ctx context.Context, c *core) error {
 	client := n.internalClient(ctx)
 	// Whether this node may be here is asked while the topics are read; before it is
 	// known nothing is written to them but the topics themselves.
-	membership := group.Options{Client: client, Group: props["group.id"], Instance: n.workerID, Topic: props["config.storage.topic"], Log: log,
-		Failed: func(err error) { n.fail(&refused{err}) }}
 	allowed := make(chan error, 1)
 	if n.exclusive {
-		membership.Session = time.Duration(n.settings.Values.Int("session.timeout.ms")) * time.Millisecond
-		membership.Heartbeat = time.Duration(n.settings.Values.Int("heartbeat.interval.ms")) * time.Millisecond
 		gctx, gcancel := context.WithTimeout(ctx, time.Minute)
 		defer gcancel()
-		go func() { allowed <- group.Check(gctx, membership) }()
+		go func() {
+			allowed <- group.Check(gctx, group.Options{Client: client, Group: props["group.id"]})
+		}()
 	} else {
 		allowed <- nil
 	}
@@ -42,6 +40,7 @@ func (n *node) openStores(ctx context.Context, c *core) error {
 	idCtx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	go func() { clusterID <- lookUpClusterID(idCtx, client) }()
+	var nodes *clustered
 	if n.standalone() {
 		configs := store.NewMemoryConfigStore(h, log)
 		offs, err := store.NewFileOffsetStore(store.JavaOffsetFile(props["offset.storage.file.filename"]), log)
@@ -49,8 +48,11 @@ func (n *node) openStores(ctx context.Context, c *core) error {
 			return err
 		}
 		h.Configs, h.Options.Offsets, h.Statuses = configs, offs, store.NewMemoryStatusStore()
-	} else if err := n.openTopics(ctx, c, client); err != nil {
-		return err
+	} else {
+		var err error
+		if nodes, err = n.openTopics(ctx, c, client); err != nil {
+			return err
+		}
 	}
 	if err := <-allowed; err != nil {
 		if ctx.Err() == nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -58,18 +60,11 @@ func (n *node) openStores(ctx context.Context, c *core) error {
 		}
 		return err
 	}
-	if n.exclusive {
-		member, err := group.Join(membership)
-		if err != nil {
+	if nodes != nil {
+		if err := nodes.join(c); err != nil {
 			return err
 		}
-		c.closers = append(c.closers, func() {
-			lctx, lcancel := context.WithTimeout(context.Background(), 4*time.Second)
-			defer lcancel()
-			if err := member.Leave(lctx); err != nil {
-				log.Warn("leaving the worker's group failed", "err", err)
-			}
-		})
+		c.nodes = nodes
 	}
 	id := <-clusterID
 	if id.err != nil {
@@ -79,8 +74,9 @@ func (n *node) openStores(ctx context.Context, c *core) error {
 	return nil
 }
 
-// openTopics makes the three stores of a distributed worker.
-func (n *node) openTopics(ctx context.Context, c *core, client store.NewClient) error {
+// openTopics makes the stores of a distributed worker and reads their topics to the
+// end; the assignment log is among them where several nodes can be.
+func (n *node) openTopics(ctx context.Context, c *core, client store.NewClient) (*clustered, error) {
 	v, h := n.settings.Values, c.herder
 	logs := store.NewLogs(store.Options{Client: client, Log: n.logs.Logger(telemetry.LogStore), Failed: func(err error) {
 		c.fail(fmt.Errorf("an internal topic can no longer be read: %w", err))
@@ -96,12 +92,20 @@ func (n *node) openTopics(ctx context.Context, c *core, client store.NewClient) 
 		}
 		return out
 	}
-	h.Configs = store.NewConfigStore(logs, store.ConfigTopic(v.String("config.storage.topic"), int16(v.Int("config.storage.replication.factor")), extra("config.storage.")), h)
+	configs := store.NewConfigStore(logs, store.ConfigTopic(v.String("config.storage.topic"), int16(v.Int("config.storage.replication.factor")), extra("config.storage.")), h)
+	h.Configs = configs
 	h.Options.Offsets = store.NewOffsetStore(logs, store.OffsetTopic(v.String("offset.storage.topic"), int32(v.Int("offset.storage.partitions")), int16(v.Int("offset.storage.replication.factor")), extra("offset.storage.")))
 	statuses := store.NewStatusStore(logs, store.StatusTopic(v.String("status.storage.topic"), int32(v.Int("status.storage.partitions")), int16(v.Int("status.storage.replication.factor")), extra("status.storage.")))
 	c.closers = append(c.closers, statuses.Stop)
 	h.Statuses = statuses
-	return logs.Start(ctx)
+	var nodes *clustered
+	if n.exclusive {
+		var err error
+		if nodes, err = n.newClustered(c, logs, configs, client, extra("assignment.storage.")); err != nil {
+			return nil, err
+		}
+	}
+	return nodes, logs.Start(ctx)
 }
 
 // internalClient returns what makes the node's own clients. ctx is the node's life.

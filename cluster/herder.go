@@ -2,7 +2,7 @@ package cluster
 
 import (
 	"context"
-
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -13,6 +13,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupeio/troupe/actors/worker"
+	"github.com/troupeio/troupe/cluster/assign"
+	"github.com/troupeio/troupe/cluster/placement"
 	"github.com/troupeio/troupe/cluster/store"
 	"github.com/troupeio/troupe/connectors"
 	"github.com/troupeio/troupe/connectors/configprovider"
@@ -32,6 +34,8 @@ type Options struct {
 	Check      func(ctx context.Context, config map[string]*string) (map[string]string, error)
 	SetLevel   func(namespace, level string)
 	Log        *slog.Logger
+	// Nodes is this node's part in a cluster; nil for a worker that is alone.
+	Nodes *Coordinator
 
 	TopicTracking, TopicReset bool
 }
@@ -89,12 +93,12 @@ func NewHerder(o Options) *Herder {
 func (h *Herder) Start(system *actor.ActorSystem, w *actor.PID) {
 	h.system, h.worker = system, w
 	h.wg.Go(h.decideLoop)
-	if !h.Standalone {
+	if !h.Standalone && h.Nodes == nil {
 		h.wg.Go(h.publishSessionKey)
 	}
 	h.ready.Store(true)
 	close(h.started)
-	h.poke()
+	h.Poke()
 	h.Log.Info("Herder started")
 }
 
@@ -106,7 +110,8 @@ func (h *Herder) Stop(ctx context.Context) error {
 	return h.Statuses.Flush(ctx)
 }
 
-func (h *Herder) poke() {
+// Poke says that what is to run here may have changed. It does not block.
+func (h *Herder) Poke() {
 	select {
 	case h.changed <- struct{}{}:
 	default:
@@ -133,20 +138,43 @@ func (h *Herder) decideLoop() {
 		case <-h.ctx.Done():
 			return
 		case <-h.changed:
-			h.system.Root.Send(h.worker, worker.Apply{Wanted: h.wanted(h.Configs.Snapshot())})
+			w := h.wanted(h.Configs.Snapshot())
+			h.system.Root.Send(h.worker, worker.Apply{Wanted: w})
+			if h.Nodes != nil {
+				h.Nodes.told(w)
+			}
 		}
 	}
 }
 
-// wanted is what this node is to run: with one node, everything.
+// wanted is what this node is to run: everything if it is alone, else what the
+// assignment log gives to it.
 func (h *Herder) wanted(s *store.Snapshot) worker.Wanted {
+	var mine map[Unit]assign.Entry
+	alone, held := h.Nodes == nil, true
+	if !alone {
+		mine, held = h.Nodes.mine()
+	}
+	// here reports whether a unit is to run here, and in which epoch.
+	here := func(u Unit) (int64, bool) {
+		if alone {
+			return 0, true
+		}
+		e, ok := mine[u]
+		return e.Offset, ok && held && e.State == assign.Assigned && e.Config <= s.Offset()
+	}
 	w := worker.Wanted{Connectors: make(map[string]worker.WantedConnector), Tasks: make(map[connectors.TaskID]worker.WantedTask)}
+	if !alone {
+		w.Moved = make(map[connectors.TaskID]bool)
+	}
 	for _, name := range s.Connectors() {
 		target, ok := s.TargetState(name)
 		if !ok {
 			target = connectors.Started
 		}
-		w.Connectors[name] = worker.WantedConnector{Config: s.Config(name), Target: target, Version: s.ConfigOffset(name)}
+		if epoch, run := here(placement.Instance(name)); run {
+			w.Connectors[name] = worker.WantedConnector{Config: s.Config(name), Target: target, Version: s.ConfigOffset(name), Epoch: epoch}
+		}
 		if target == connectors.Stopped {
 			continue
 		}
@@ -155,7 +183,12 @@ func (h *Herder) wanted(s *store.Snapshot) worker.Wanted {
 			applied = s.Config(name)
 		}
 		for _, id := range s.Tasks(name) {
-			w.Tasks[id] = worker.WantedTask{Config: s.TaskConfig(id), Connector: applied, Paused: target == connectors.Paused, Version: s.TasksOffset(name)}
+			epoch, run := here(Unit(id))
+			if !run {
+				w.Moved[id] = true // it goes on elsewhere, or here again
+				continue
+			}
+			w.Tasks[id] = worker.WantedTask{Config: s.TaskConfig(id), Connector: applied, Paused: target == connectors.Paused, Version: s.TasksOffset(name), Epoch: epoch}
 		}
 	}
 	return w
@@ -166,6 +199,24 @@ func (h *Herder) write(ctx context.Context, connector string, f func(ctx context
 	if err := h.awaitStart(ctx); err != nil {
 		return err
 	}
+	if h.Nodes == nil {
+		return h.writeHere(ctx, connector, f)
+	}
+	for {
+		if err := h.Nodes.here(ctx); err != nil {
+			return err
+		}
+		err := h.writeHere(ctx, connector, f)
+		var lost *NotHere
+		if !errors.As(err, &lost) || Forwarded(ctx) {
+			return err
+		}
+		// Nothing was written: this node has just ceased to lead.
+	}
+}
+
+// writeHere runs f as a write of a connector on this node.
+func (h *Herder) writeHere(ctx context.Context, connector string, f func(ctx context.Context) error) error {
 	done := make(chan error, 1)
 	h.writer.do(connector, func(life context.Context) {
 		if ctx.Err() != nil { // whoever asked is gone; nothing was begun
@@ -188,7 +239,7 @@ func (h *Herder) write(ctx context.Context, connector string, f func(ctx context
 // ---- what the config store tells ----
 
 // ConnectorUpdated implements [store.Listener].
-func (h *Herder) ConnectorUpdated(string) { h.poke() }
+func (h *Herder) ConnectorUpdated(string) { h.changedConfig() }
 
 // ConnectorRemoved implements [store.Listener].
 func (h *Herder) ConnectorRemoved(name string) {
@@ -204,14 +255,22 @@ func (h *Herder) ConnectorRemoved(name string) {
 	}
 	h.mu.Unlock()
 	h.answer(name, nil)
-	h.poke()
+	h.changedConfig()
+}
+
+// changedConfig has what runs, and where, decided anew.
+func (h *Herder) changedConfig() {
+	h.Poke()
+	if h.Nodes != nil {
+		h.Nodes.Poke()
+	}
 }
 
 // TasksUpdated implements [store.Listener].
-func (h *Herder) TasksUpdated(string) { h.poke() }
+func (h *Herder) TasksUpdated(string) { h.changedConfig() }
 
 // TargetStateChanged implements [store.Listener].
-func (h *Herder) TargetStateChanged(string, connectors.TargetState) { h.poke() }
+func (h *Herder) TargetStateChanged(string, connectors.TargetState) { h.changedConfig() }
 
 // RestartRequested implements [store.Listener].
 func (h *Herder) RestartRequested(r store.RestartRequest) {
@@ -221,6 +280,12 @@ func (h *Herder) RestartRequested(r store.RestartRequest) {
 	plan, ok := h.restartPlan(RestartRequest(r))
 	if !ok {
 		return
+	}
+	if h.Nodes != nil { // the others do their parts
+		mine, held := h.Nodes.mine()
+		runs := func(u Unit) bool { return held && mine[u].State == assign.Assigned }
+		plan.connector = plan.connector && runs(placement.Instance(r.Connector))
+		plan.tasks = slices.DeleteFunc(plan.tasks, func(id connectors.TaskID) bool { return !runs(Unit(id)) })
 	}
 	h.recordRestarting(plan)
 	if plan.connector {
@@ -234,17 +299,27 @@ func (h *Herder) RestartRequested(r store.RestartRequest) {
 // LoggerLevelSet implements [store.Listener].
 func (h *Herder) LoggerLevelSet(namespace, level string) { h.SetLevel(namespace, level) }
 
-// SessionKeyChanged implements [store.Listener]; one node signs nothing.
-func (h *Herder) SessionKeyChanged(store.SessionKey) {}
+// SessionKeyChanged implements [store.Listener]; a node that is alone signs nothing.
+func (h *Herder) SessionKeyChanged(k store.SessionKey) {
+	if h.Nodes != nil {
+		h.Nodes.keyChanged(k)
+	}
+}
 
 // ---- what the worker tells ----
 
 func (h *Herder) status(state, trace string, version *string) store.Status {
-	return store.Status{State: state, Trace: trace, WorkerID: h.WorkerID, Generation: generation, Version: version}
+	return store.Status{State: state, Trace: trace, WorkerID: h.WorkerID, Generation: h.generation(), Version: version}
 }
 
-// generation stands in statuses until nodes form a group.
-const generation = 1
+// generation is that of the group, as Kafka Connect's statuses have it; a worker that
+// is alone is in its first for ever.
+func (h *Herder) generation() int {
+	if h.Nodes == nil {
+		return 1
+	}
+	return h.Nodes.generation()
+}
 
 func (h *Herder) connectorVersion(name string) *string {
 	if p, ok := h.Registry.Connector(h.Configs.Snapshot().Config(name)["connector.class"]); ok {
@@ -391,7 +466,7 @@ func (h *Herder) publish(ctx context.Context, name string, failures int) {
 		same = same && i < len(raw) && maps.Equal(c, raw[i])
 	}
 	if !same {
-		if err := h.Configs.PutTaskConfigs(ctx, name, raw); err != nil {
+		if err := h.putTaskConfigs(ctx, name, raw); err != nil {
 			if ctx.Err() != nil {
 				return
 			}
@@ -407,6 +482,27 @@ func (h *Herder) publish(ctx context.Context, name string, failures int) {
 	}
 	h.answer(name, nil)
 }
+
+// putTaskConfigs writes task configurations, or has the leader write them.
+func (h *Herder) putTaskConfigs(ctx context.Context, name string, configs []map[string]string) error {
+	if h.Nodes == nil {
+		return h.Configs.PutTaskConfigs(ctx, name, configs)
+	}
+	ctx, cancel := context.WithTimeout(ctx, taskConfigsTimeout)
+	defer cancel()
+	err := h.Nodes.here(ctx)
+	var there *Elsewhere
+	if errors.As(err, &there) {
+		return h.Nodes.Peers.PutTaskConfigs(ctx, there.URL, name, configs)
+	}
+	if err != nil {
+		return err
+	}
+	return h.Configs.PutTaskConfigs(ctx, name, configs)
+}
+
+// taskConfigsTimeout bounds one try to hand task configurations over.
+const taskConfigsTimeout = 30 * time.Second
 
 // answer tells a standalone POST that the connector has come as far as it will.
 func (h *Herder) answer(name string, err error) {

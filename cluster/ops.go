@@ -2,11 +2,12 @@ package cluster
 
 import (
 	"context"
-
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/troupeio/troupe/actors/worker"
+	"github.com/troupeio/troupe/cluster/placement"
 	"github.com/troupeio/troupe/cluster/store"
 	"github.com/troupeio/troupe/connectors"
 )
@@ -22,7 +23,7 @@ func (h *Herder) Health(ctx context.Context) Health {
 	if err := h.awaitStart(ctx); err != nil {
 		return Health{"starting", "Worker is still starting up."}
 	}
-	if err := h.write(ctx, "", func(context.Context) error { return nil }); err != nil {
+	if err := h.writeHere(ctx, "", func(context.Context) error { return nil }); err != nil {
 		return Health{"unhealthy", "Worker was unable to handle this request and may be unable to handle other requests."}
 	}
 	return Health{"healthy", "Worker has completed startup and is ready to handle requests."}
@@ -33,6 +34,7 @@ func (h *Herder) Connectors(ctx context.Context) ([]string, error) {
 	if err := h.awaitStart(ctx); err != nil {
 		return nil, err
 	}
+	h.fresh(ctx)
 	return h.Configs.Snapshot().Connectors(), nil
 }
 
@@ -41,8 +43,32 @@ func (h *Herder) Connector(ctx context.Context, name string) (ConnectorInfo, err
 	if err := h.awaitStart(ctx); err != nil {
 		return ConnectorInfo{}, err
 	}
+	h.fresh(ctx)
 	return h.info(h.Configs.Snapshot(), name)
 }
+
+// fresh reads the configurations to their end before an answer that depends on what
+// another node may just have written. When Kafka is slow the answer is from this
+// node's view.
+func (h *Herder) fresh(ctx context.Context) {
+	if h.Nodes == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, freshTimeout)
+	defer cancel()
+	if err := h.Configs.Refresh(ctx); err != nil {
+		h.Log.Debug("reading the configurations to their end before an answer", "err", err)
+	}
+}
+
+// known reads the configurations to their end when they do not have a connector.
+func (h *Herder) known(ctx context.Context, name string) {
+	if !h.Configs.Snapshot().Contains(name) {
+		h.fresh(ctx)
+	}
+}
+
+const freshTimeout = 500 * time.Millisecond
 
 func (h *Herder) info(s *store.Snapshot, name string) (ConnectorInfo, error) {
 	if !s.Contains(name) {
@@ -174,6 +200,7 @@ func (h *Herder) Tasks(ctx context.Context, name string) ([]TaskInfo, error) {
 	if err := h.awaitStart(ctx); err != nil {
 		return nil, err
 	}
+	h.fresh(ctx)
 	s := h.Configs.Snapshot()
 	if !s.Contains(name) {
 		return nil, Errorf(404, "Connector %s not found", name)
@@ -243,8 +270,12 @@ func (h *Herder) RestartConnector(ctx context.Context, name string) error {
 	if err := h.awaitStart(ctx); err != nil {
 		return err
 	}
+	h.known(ctx, name)
 	if !h.Configs.Snapshot().Contains(name) {
 		return h.unknown(name)
+	}
+	if err := h.owned(ctx, placement.Instance(name)); err != nil {
+		return err
 	}
 	done := make(chan error, 1)
 	h.system.Root.Send(h.worker, worker.RestartConnector{Name: name, Done: done})
@@ -265,6 +296,7 @@ func (h *Herder) RestartConnectorAndTasks(ctx context.Context, r RestartRequest)
 	if err := h.awaitStart(ctx); err != nil {
 		return ConnectorStatus{}, err
 	}
+	h.known(ctx, r.Connector)
 	if !h.Configs.Snapshot().Contains(r.Connector) {
 		return ConnectorStatus{}, Errorf(404, "Unknown connector: %s", r.Connector)
 	}
@@ -283,6 +315,7 @@ func (h *Herder) RestartTask(ctx context.Context, id connectors.TaskID) error {
 	if err := h.awaitStart(ctx); err != nil {
 		return err
 	}
+	h.fresh(ctx)
 	s := h.Configs.Snapshot()
 	if !s.Contains(id.Connector) {
 		return h.unknown(id.Connector)
@@ -292,6 +325,9 @@ func (h *Herder) RestartTask(ctx context.Context, id connectors.TaskID) error {
 			return Errorf(404, "Task %s not found", id)
 		}
 		return Errorf(404, "Unknown task: %s", id)
+	}
+	if err := h.owned(ctx, Unit(id)); err != nil {
+		return err
 	}
 	done := make(chan bool, 1)
 	h.system.Root.Send(h.worker, worker.RestartTask{ID: id, Done: done})
@@ -304,6 +340,14 @@ func (h *Herder) RestartTask(ctx context.Context, id connectors.TaskID) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// owned returns nil when a unit is to be found on this node, and else where it is.
+func (h *Herder) owned(ctx context.Context, u Unit) error {
+	if h.Nodes == nil {
+		return nil
+	}
+	return h.Nodes.owned(ctx, u)
 }
 
 // Topics implements [API].

@@ -2,11 +2,10 @@ package cluster
 
 import (
 	"context"
-	"fmt"
 	"time"
 
+	"github.com/troupeio/troupe/cluster/placement"
 	"github.com/troupeio/troupe/cluster/store"
-	"github.com/troupeio/troupe/connectors"
 )
 
 // Elsewhere is the error of a request that another node must carry out: the leader, or
@@ -44,24 +43,7 @@ type SessionKeys interface {
 }
 
 // Unit is what is placed on a node: a task, or a connector's instance.
-type Unit struct {
-	Connector string
-	Task      int // -1: the connector's instance
-}
-
-// UnitOf returns the unit of a task.
-func UnitOf(id connectors.TaskID) Unit { return Unit{id.Connector, id.Task} }
-
-// InstanceOf returns the unit of a connector's instance.
-func InstanceOf(name string) Unit { return Unit{name, -1} }
-
-// String returns the connector's name, for a task followed by a dash and its number.
-func (u Unit) String() string {
-	if u.Task < 0 {
-		return u.Connector
-	}
-	return fmt.Sprintf("%s-%d", u.Connector, u.Task)
-}
+type Unit = placement.Unit
 
 // Ack says that a node has stopped, and committed, what it was told to give up.
 type Ack struct {

@@ -5,7 +5,7 @@
 // The offset of an assignment's record is the epoch of that assignment: it grows as
 // long as the topic lives, which the group's generation does not.
 //
-// It imports cluster/store and franz-go.
+// It imports cluster/store, cluster/placement and franz-go.
 package assign
 
 import (
@@ -13,24 +13,12 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/troupeio/troupe/cluster/placement"
 )
 
 // Unit is what is assigned: a task, or a connector's instance.
-type Unit struct {
-	Connector string
-	Task      int // -1: the connector's instance
-}
-
-// Instance is the unit of a connector's instance.
-func Instance(name string) Unit { return Unit{name, -1} }
-
-// String returns the connector's name, for a task followed by a dash and its number.
-func (u Unit) String() string {
-	if u.Task < 0 {
-		return u.Connector
-	}
-	return u.Connector + "-" + strconv.Itoa(u.Task)
-}
+type Unit = placement.Unit
 
 // States of a unit in the log.
 const (
@@ -117,7 +105,7 @@ func unitKey(u Unit) string {
 
 func parseUnit(key string) (Unit, bool) {
 	if name, ok := strings.CutPrefix(key, connectorKey); ok {
-		return Unit{name, -1}, true
+		return placement.Instance(name), true
 	}
 	rest, ok := strings.CutPrefix(key, taskKey)
 	i := strings.LastIndexByte(rest, '-')
@@ -128,7 +116,7 @@ func parseUnit(key string) (Unit, bool) {
 	if err != nil || n < 0 {
 		return Unit{}, false
 	}
-	return Unit{rest[:i], n}, true
+	return Unit{Connector: rest[:i], Task: n}, true
 }
 
 func decode(value []byte, v any, format *int) error {

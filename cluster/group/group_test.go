@@ -2,8 +2,10 @@ package group_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -13,16 +15,30 @@ import (
 	"github.com/troupeio/troupe/cluster/group"
 )
 
-func options(t *testing.T, addrs []string, instance string) (group.Options, chan error) {
-	t.Helper()
-	failed := make(chan error, 1)
-	return group.Options{Client: func(extra ...kgo.Opt) (*kgo.Client, error) {
-		return kgo.NewClient(append(extra, kgo.SeedBrokers(addrs...))...)
-	}, Group: "g", Instance: instance, Topic: "connect-configs", Session: 10 * time.Second, Heartbeat: 100 * time.Millisecond,
-		Failed: func(err error) { failed <- err }, Log: slog.New(slog.DiscardHandler)}, failed
+type joined struct {
+	*group.Member
+	failed  chan error
+	changed atomic.Int64
 }
 
-func addrs(t *testing.T) []string {
+var boots atomic.Int64
+
+func join(t *testing.T, addrs []string, id string) *joined {
+	t.Helper()
+	j := &joined{failed: make(chan error, 1)}
+	self := group.Node{Format: group.Format, ID: id, Boot: fmt.Sprint("boot", boots.Add(1)), Since: time.Now().UnixMicro(), URL: "http://" + id + "/"}
+	m, err := group.Join(group.Options{Client: func(extra ...kgo.Opt) (*kgo.Client, error) {
+		return kgo.NewClient(append([]kgo.Opt{kgo.SeedBrokers(addrs...)}, extra...)...)
+	}, Group: "g", Topic: "connect-configs", Self: func() group.Node { return self }, Session: 10 * time.Second, Heartbeat: 100 * time.Millisecond,
+		Changed: func() { j.changed.Add(1) }, Failed: func(err error) { j.failed <- err }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.Member = m
+	return j
+}
+
+func broker(t *testing.T) []string {
 	t.Helper()
 	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(1, "connect-configs"))
 	if err != nil {
@@ -34,7 +50,7 @@ func addrs(t *testing.T) []string {
 
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(15 * time.Second)
 	for !ok() {
 		if time.Now().After(deadline) {
 			t.Fatalf("waited too long for: %s", what)
@@ -43,56 +59,112 @@ func eventually(t *testing.T, what string, ok func() bool) {
 	}
 }
 
-// TestTheFirstStays: a second node is refused at its check; if both join at once the
-// later one is told, and the first never; a restarted node takes its own place.
-func TestTheFirstStays(t *testing.T) {
-	a := addrs(t)
-	one, oneFailed := options(t, a, "one:8083")
-	if err := group.Check(t.Context(), one); err != nil {
-		t.Fatalf("an empty group: %v", err)
+func leave(t *testing.T, j *joined) {
+	t.Helper()
+	if err := j.Leave(context.Background()); err != nil {
+		t.Error(err)
 	}
-	first, err := group.Join(one)
-	if err != nil {
+}
+
+// sees reports whether all have the same generation with one leader and n members.
+func sees(n int, all ...*joined) bool {
+	leaders := 0
+	for _, j := range all {
+		st := j.State()
+		if st.Member == "" || len(st.Peers) != n || st.Generation != all[0].State().Generation || st.Leader != all[0].State().Leader || !j.Lease().Held() {
+			return false
+		}
+		if st.Leads() {
+			leaders++
+		}
+	}
+	return leaders == 1
+}
+
+// TestThreeNodes: all see the same members and one leader; the leader leaves and
+// another leads; an evicted member comes back under a new member id.
+func TestThreeNodes(t *testing.T) {
+	addrs := broker(t)
+	a, b, c := join(t, addrs, "a"), join(t, addrs, "b"), join(t, addrs, "c")
+	eventually(t, "three in one generation", func() bool { return sees(3, a, b, c) })
+	all := []*joined{a, b, c}
+	var rest []*joined
+	for _, j := range all {
+		if j.State().Leads() {
+			if !j.Leads(t.Context(), j.State().Generation) {
+				t.Error("the coordinator should confirm the leader")
+			}
+			begun := time.Now()
+			leave(t, j)
+			t.Logf("leaving took %v", time.Since(begun))
+		} else {
+			rest = append(rest, j)
+		}
+	}
+	begun := time.Now()
+	eventually(t, "two in one generation", func() bool { return sees(2, rest...) })
+	t.Logf("the new generation stood after %v", time.Since(begun))
+	victim := rest[0].State().Member
+	if err := rest[1].Evict(t.Context(), victim, "for the test"); err != nil {
 		t.Fatal(err)
 	}
-	two, twoFailed := options(t, a, "two:8083")
-	eventually(t, "the second is refused", func() bool {
-		err := group.Check(t.Context(), two)
-		return err != nil && strings.Contains(err.Error(), "one:8083 is in group g already")
+	if err := rest[1].Evict(t.Context(), victim, "again"); err != nil {
+		t.Errorf("evicting twice: %v", err)
+	}
+	eventually(t, "the evicted loses its standing and comes back", func() bool {
+		return rest[0].State().Member != victim && sees(2, rest...)
 	})
-	second, err := group.Join(two) // as if its check had come too early
-	if err != nil {
-		t.Fatal(err)
+	for _, j := range rest {
+		leave(t, j)
 	}
+}
+
+// TestARestartedNodeTakesItsOwnPlace: the former life is taken out, so that nobody
+// waits for its session.
+func TestARestartedNodeTakesItsOwnPlace(t *testing.T) {
+	addrs := broker(t)
+	first := join(t, addrs, "a")
+	eventually(t, "the first life is in", func() bool { return sees(1, first) })
+	first.Kill()
+	begun := time.Now()
+	second := join(t, addrs, "a")
+	eventually(t, "the second life is in", func() bool { return sees(1, second) })
+	if d := time.Since(begun); d > 2*time.Second {
+		t.Errorf("it took %v", d)
+	} else {
+		t.Logf("it took %v", d)
+	}
+	leave(t, second)
+}
+
+// TestTwoOfOneName: the one that started first is told, and the other stays.
+func TestTwoOfOneName(t *testing.T) {
+	addrs := broker(t)
+	first := join(t, addrs, "a")
+	eventually(t, "the first is in", func() bool { return sees(1, first) })
+	second := join(t, addrs, "a")
 	select {
-	case err := <-twoFailed:
-		if !strings.Contains(err.Error(), "one:8083 is in group g") {
+	case err := <-first.failed:
+		if !strings.Contains(err.Error(), "node.id a") {
 			t.Errorf("told %v", err)
 		}
-	case <-time.After(10 * time.Second):
-		t.Fatal("the second node was not told")
+	case <-time.After(15 * time.Second):
+		t.Fatal("the first was not told")
 	}
-	if err := second.Leave(t.Context()); err != nil {
-		t.Error(err)
-	}
-	if err := group.Check(t.Context(), one); err != nil {
-		t.Errorf("a restart of the first: %v", err)
-	}
-	if err := first.Leave(t.Context()); err != nil {
-		t.Error(err)
-	}
+	leave(t, first)
+	eventually(t, "the second stays", func() bool { return sees(1, second) })
 	select {
-	case err := <-oneFailed:
-		t.Errorf("the first was told %v", err)
+	case err := <-second.failed:
+		t.Errorf("the second was told %v", err)
 	default:
 	}
-	eventually(t, "the group is free", func() bool { return group.Check(t.Context(), two) == nil })
+	leave(t, second)
 }
 
 // TestKafkaConnectIsRefused: a worker of another kind is in the group.
 func TestKafkaConnectIsRefused(t *testing.T) {
-	a := addrs(t)
-	cl, err := kgo.NewClient(kgo.SeedBrokers(a...), kgo.ConsumerGroup("g"), kgo.ConsumeTopics("connect-configs"))
+	addrs := broker(t)
+	cl, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.ConsumerGroup("g"), kgo.ConsumeTopics("connect-configs"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,11 +172,19 @@ func TestKafkaConnectIsRefused(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	go cl.PollFetches(ctx)
-	o, _ := options(t, a, "one:8083")
-	eventually(t, "refused", func() bool { return group.Check(t.Context(), o) != nil })
-	m, err := group.Join(o)
-	if err != nil {
-		t.Fatal(err)
+	eventually(t, "refused", func() bool {
+		return group.Check(t.Context(), group.Options{Client: func(extra ...kgo.Opt) (*kgo.Client, error) {
+			return kgo.NewClient(append(extra, kgo.SeedBrokers(addrs...))...)
+		}, Group: "g"}) != nil
+	})
+	j := join(t, addrs, "a")
+	select {
+	case err := <-j.failed:
+		if !strings.Contains(err.Error(), "is in group g") {
+			t.Errorf("told %v", err)
+		}
+	case <-time.After(10 * time.Second):
+		t.Fatal("not told")
 	}
-	_ = m.Leave(t.Context())
+	leave(t, j)
 }

@@ -47,7 +47,7 @@ func Def(m Mode) *configdef.Def {
 	d := configdef.New()
 	lists := [][]configdef.Key{commonKeys, tlsKeys}
 	if m == Distributed {
-		lists = append(lists, distributedKeys, saslKeys)
+		lists = append(lists, distributedKeys, saslKeys, clusterKeys)
 	} else {
 		lists = append(lists, standaloneKeys)
 	}
@@ -72,14 +72,13 @@ var withoutEffect = map[string]string{
 	"metrics.num.samples":              "totals and sums are exported; the backend makes the windows",
 	"metrics.sample.window.ms":         "totals and sums are exported; the backend makes the windows",
 	"metrics.recording.level":          "all metrics are recorded",
-	"inter.worker.key.ttl.ms":          "there is one node",
 	"send.buffer.bytes":                "the system sizes the buffers",
 	"receive.buffer.bytes":             "the system sizes the buffers",
 }
 
 // prefixes are those of settings that are passed on to somebody else.
 var prefixes = []string{"producer.", "consumer.", "admin.", "key.converter.", "value.converter.", "header.converter.", "config.providers.",
-	"config.storage.", "offset.storage.", "status.storage.", "metrics.context.", "listeners.https.", "admin.listeners.https."}
+	"config.storage.", "assignment.storage.", "offset.storage.", "status.storage.", "metrics.context.", "listeners.https.", "admin.listeners.https."}
 
 // Settings are a worker's properties, checked.
 type Settings struct {

@@ -192,6 +192,9 @@ func (m *Member) Leads(ctx context.Context, generation int32) bool {
 	return err == nil || errors.Is(err, kerr.RebalanceInProgress)
 }
 
+// Rejoin has the others learn what this node now tells of itself.
+func (m *Member) Rejoin() { m.client().ForceRebalance() }
+
 // dropped forgets a generation that this node was taken out of.
 func (m *Member) dropped(member string) {
 	old := m.state.Load()

@@ -1,0 +1,335 @@
+package cluster
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/troupeio/troupe/cluster/assign"
+	"github.com/troupeio/troupe/cluster/group"
+	"github.com/troupeio/troupe/cluster/placement"
+	"github.com/troupeio/troupe/cluster/store"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// decideSoon has the leader decide beside the loop and returns when to look again.
+func (c *Coordinator) decideSoon(l *leading) time.Duration {
+	c.mu.Lock()
+	due := c.nextTick
+	c.mu.Unlock()
+	if c.poked.Load() == c.stepped && time.Now().Before(due) {
+		return min(idleTick, time.Until(due))
+	}
+	if c.busy.deciding.Load() {
+		return idleTick // it has the loop look again
+	}
+	c.stepped = c.poked.Load()
+	c.beside(&c.busy.deciding, func() {
+		// What comes in a burst is decided together.
+		if !c.sleep(decidePause) {
+			return
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, decideTimeout)
+		defer cancel()
+		next, err := c.decide(ctx, l)
+		if err != nil && c.ctx.Err() == nil {
+			c.Logger.Warn("writing to the assignment log; it is tried again", "err", err)
+			c.sleep(retryPause)
+			next = 0
+		}
+		c.mu.Lock()
+		c.nextTick = time.Now().Add(next)
+		c.mu.Unlock()
+	})
+	return idleTick
+}
+
+const (
+	decidePause   = 3 * time.Millisecond
+	decideTimeout = 15 * time.Second
+
+	gossipKeyBytes = 32 // AES-256
+)
+
+// round is one look of the leader at everything.
+type round struct {
+	c       *Coordinator
+	now     time.Time
+	st      *group.State
+	snap    *store.Snapshot
+	log     map[assign.Unit]assign.Entry
+	drains  map[string]assign.NodeRecord
+	acked   map[assign.Unit]int64
+	live    map[string]group.Peer // by member id
+	byNode  map[string]group.Peer // by node.id
+	records []*kgo.Record
+	failed  map[assign.Unit]string // statuses that only the leader can write
+	ended   []assign.Unit          // whose nodes are gone
+	next    time.Duration
+}
+
+// decide looks at who is there, what is wanted and what the log says, and writes what
+// has to change, in one transaction. What was written has been read back when it
+// returns; next says when to look again though nothing tells of a change.
+func (c *Coordinator) decide(ctx context.Context, l *leading) (next time.Duration, err error) {
+	if err := c.renewKey(ctx); err != nil {
+		return 0, err
+	}
+	r := c.newRound()
+	if c.MakeGossipKeys && len(c.Log.GossipKeys()) == 0 {
+		key := make([]byte, gossipKeyBytes)
+		_, _ = rand.Read(key) // never fails
+		r.records = append(r.records, c.Log.KeysRecord([][]byte{key}, r.now))
+	}
+	r.nodes()
+	r.place()
+	if len(r.records) > 0 {
+		if err := l.writer.Write(ctx, r.records...); err != nil {
+			return 0, err
+		}
+		if err := c.Log.WaitFor(ctx, r.records[len(r.records)-1].Offset); err != nil {
+			return 0, err
+		}
+	}
+	r.report()
+	return r.next, nil
+}
+
+func (c *Coordinator) newRound() *round {
+	r := &round{c: c, now: time.Now(), st: c.member.State(), snap: c.Configs.Snapshot(), log: c.Log.Units(), drains: c.Log.Nodes(),
+		live: make(map[string]group.Peer), byNode: make(map[string]group.Peer), failed: make(map[assign.Unit]string), next: idleTick}
+	c.mu.Lock()
+	r.acked = maps.Clone(c.acked)
+	for u := range c.acked {
+		if e, ok := r.log[u]; !ok || e.State != assign.Revoking {
+			delete(c.acked, u)
+		}
+	}
+	gone := maps.Clone(c.gone)
+	c.mu.Unlock()
+	for _, p := range r.st.Peers { // by age: of two lives of a node the younger counts
+		if _, out := gone[p.Member]; out || p.ID == "" {
+			continue
+		}
+		r.live[p.Member] = p
+		r.byNode[p.ID] = p
+	}
+	return r
+}
+
+// nodes forgets drains of lives that have ended.
+func (r *round) nodes() {
+	for id, n := range r.drains {
+		if n.Drain == drainNode || n.Drain == "" {
+			continue
+		}
+		if p, ok := r.byNode[id]; !ok || p.Boot != n.Drain {
+			r.records = append(r.records, r.c.Log.NodeRecord(id, nil))
+			delete(r.drains, id)
+		}
+	}
+}
+
+// drainNode is the drain of a node that somebody has asked for over REST: it lasts
+// over restarts.
+const drainNode = "node"
+
+func (r *round) draining(p group.Peer) bool {
+	d := r.drains[p.ID].Drain
+	return d == drainNode || d != "" && d == p.Boot
+}
+
+// place has the units placed and makes the records of what changes.
+func (r *round) place() {
+	in := placement.Input{Current: make(map[placement.Unit]string, len(r.log)), Connectors: r.wanted()}
+	for _, id := range slices.Sorted(maps.Keys(r.byNode)) {
+		p := r.byNode[id]
+		in.Nodes = append(in.Nodes, placement.Node{ID: id, Capacity: p.Capacity, Labels: p.Labels, Limit: p.Limit, Draining: r.draining(p)})
+	}
+	moving, under := 0, make(map[assign.Unit]bool)
+	for u, e := range r.log {
+		if e.State == assign.Quarantined || e.State == assign.Unplaced {
+			continue
+		}
+		_, alive := r.live[e.Member]
+		if e.State == assign.Revoking {
+			over := !alive || r.acked[u] >= e.Epoch || r.now.UnixMilli() >= e.Deadline
+			if over {
+				if !r.isWanted(u) {
+					r.end(u, alive)
+				}
+				continue // placed anew below, if it is wanted
+			}
+			// Still on its way: it counts where it goes to, and is given to nobody.
+			moving++
+			under[u] = true
+			r.next = min(r.next, time.Until(time.UnixMilli(e.Deadline)))
+			in.Current[u] = cmp.Or(e.To, e.Node)
+			continue
+		}
+		if alive {
+			in.Current[u] = e.Node
+		} else if p, back := r.byNode[e.Node]; back && !r.draining(p) {
+			in.Current[u] = e.Node // the node is back in another life; it gets a new epoch there
+		}
+	}
+	in.MaxMoves = r.moves(moving)
+	plan := placement.Place(in)
+	for u, node := range plan.Assign {
+		if under[u] {
+			continue // its owner has not let go of it
+		}
+		r.assign(u, node, r.whyNew(u))
+	}
+	for u, node := range in.Current { // units whose node has come back
+		e := r.log[u]
+		if _, alive := r.live[e.Member]; e.State == assign.Assigned && !alive && plan.Assign[u] == "" && !slices.Contains(plan.Drop, u) {
+			r.assign(u, node, "its node was started again")
+		}
+	}
+	for _, m := range plan.Moves {
+		if e := r.log[m.Unit]; e.State == assign.Assigned {
+			if _, alive := r.live[e.Member]; alive {
+				r.revoke(m.Unit, e, m.To, m.Reason)
+			}
+		}
+	}
+	for _, u := range plan.Drop {
+		e := r.log[u]
+		_, alive := r.live[e.Member]
+		switch {
+		case e.State == assign.Revoking && e.To == "": // under way
+		case e.State == assign.Revoking:
+			e.To = ""
+			e.Reason = "it is no longer wanted"
+			r.records = append(r.records, r.c.Log.UnitRecord(u, &e.Record))
+		case alive:
+			r.revoke(u, e, "", "it is no longer wanted")
+		default:
+			r.end(u, false)
+		}
+	}
+	for u, e := range r.log {
+		if (e.State == assign.Quarantined || e.State == assign.Unplaced) && !r.isWanted(u) {
+			r.records = append(r.records, r.c.Log.UnitRecord(u, nil))
+		} else if _, here := in.Current[u]; !here && e.State == assign.Assigned && !r.isWanted(u) {
+			r.end(u, false) // its node is gone, and so is what it ran
+		}
+	}
+	for u, reason := range plan.Unplaced {
+		if e, ok := r.log[u]; !ok || e.State != assign.Unplaced || e.Reason != reason {
+			r.records = append(r.records, r.c.Log.UnitRecord(u, &assign.Record{State: assign.Unplaced, Config: r.snap.Offset(),
+				Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason}))
+			r.failed[u] = reason
+		}
+	}
+}
+
+// wanted lists what should run, from the configurations.
+func (r *round) wanted() []placement.Connector {
+	var out []placement.Connector
+	for _, name := range r.snap.Connectors() {
+		config := r.snap.Config(name)
+		pc := placement.Connector{Name: name, Instance: true}
+		if target, ok := r.snap.TargetState(name); !ok || target != connectors.Stopped {
+			pc.Tasks = r.snap.TaskCount(name)
+		}
+		pc.Weight, _ = strconv.ParseFloat(strings.TrimSpace(config["placement.weight"]), 64)
+		// Rules that cannot be read are reported when the connector is validated.
+		pc.Require, pc.Avoid, _ = placement.ParseRules(config["placement.require"], config["placement.avoid"])
+		out = append(out, pc)
+	}
+	return out
+}
+
+func (r *round) isWanted(u assign.Unit) bool {
+	if !r.snap.Contains(u.Connector) {
+		return false
+	}
+	if u.Task < 0 {
+		return true
+	}
+	target, ok := r.snap.TargetState(u.Connector)
+	return (!ok || target != connectors.Stopped) && u.Task < r.snap.TaskCount(u.Connector)
+}
+
+// moves says how many live moves may be begun now: gently, and for balance only once
+// the nodes have been the same for a while. Drains do not wait.
+func (r *round) moves(under int) int {
+	c := r.c
+	c.mu.Lock()
+	settled := c.noMoves.Add(c.Settle)
+	c.mu.Unlock()
+	free := max(0, c.MaxMoves-under)
+	if left := settled.Sub(r.now); left > 0 {
+		for _, p := range r.byNode {
+			if r.draining(p) {
+				return free
+			}
+		}
+		r.next = min(r.next, left)
+		return 0
+	}
+	return free
+}
+
+func (r *round) whyNew(u assign.Unit) string {
+	e, ok := r.log[u]
+	switch {
+	case !ok:
+		return "it is new"
+	case e.State == assign.Revoking:
+		return e.Reason
+	case e.State == assign.Unplaced, e.State == assign.Quarantined:
+		return "there is a node for it again"
+	}
+	return "node " + e.Node + " is gone"
+}
+
+func (r *round) assign(u assign.Unit, node, reason string) {
+	p := r.byNode[node]
+	rec := &assign.Record{State: assign.Assigned, Node: node, Member: p.Member, Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason}
+	r.records = append(r.records, r.c.Log.UnitRecord(u, rec))
+}
+
+func (r *round) revoke(u assign.Unit, e assign.Entry, to, reason string) {
+	deadline := r.now.Add(r.c.RevokeTimeout)
+	rec := &assign.Record{State: assign.Revoking, Node: e.Node, Member: e.Member, Epoch: e.Offset, To: to, Deadline: deadline.UnixMilli(),
+		Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason}
+	r.records = append(r.records, r.c.Log.UnitRecord(u, rec))
+}
+
+// end removes a unit that nobody wants any more. What its node would have written and
+// left behind is done here if the node is gone.
+func (r *round) end(u assign.Unit, alive bool) {
+	r.records = append(r.records, r.c.Log.UnitRecord(u, nil))
+	if !alive {
+		r.ended = append(r.ended, u)
+	}
+}
+
+// report writes the statuses that no owner writes.
+func (r *round) report() {
+	h := r.c.herder
+	for u, reason := range r.failed {
+		if u.Task < 0 {
+			h.putConnector(u.Connector, "FAILED", reason)
+		} else {
+			h.putTask(connectors.TaskID(u), "FAILED", reason)
+		}
+	}
+	for _, u := range r.ended {
+		if u.Task < 0 {
+			h.ConnectorUnassigned(u.Connector)
+		} else {
+			h.TaskUnassigned(connectors.TaskID(u))
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/troupeio/troupe/cluster/group"
+)
+
+// watchOthers notices who is there by the group and by gossip: it sets the lease's
+// width, forgets members that have left, and restarts the settling time when the set
+// of nodes changes.
+func (c *Coordinator) watchOthers(st *group.State) {
+	if st.Member == "" {
+		return
+	}
+	c.mu.Lock()
+	for m := range c.gone {
+		if _, there := st.Peer(m); !there {
+			delete(c.gone, m)
+		}
+	}
+	if !slices.Equal(c.seenNodes, nodesOf(st)) {
+		c.seenNodes = nodesOf(st)
+		c.noMoves = time.Now()
+	}
+	c.mu.Unlock()
+	c.member.Lease().Narrow(c.Gossip != nil && len(st.Peers) > 1 && 2*c.seen(st) <= len(st.Peers))
+}
+
+func nodesOf(st *group.State) []string {
+	var out []string
+	for _, p := range st.Peers {
+		out = append(out, p.ID)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// seen counts the last generation's members that gossip sees, this node included.
+func (c *Coordinator) seen(st *group.State) int {
+	n := 0
+	for _, p := range st.Peers {
+		if p.Member == st.Member || c.Gossip.Sees(p.Boot) {
+			n++
+		}
+	}
+	return n
+}
+
+// Alive notes that gossip has seen a life of a node.
+func (c *Coordinator) Alive(boot string) {
+	c.mu.Lock()
+	c.everSeen[boot] = true
+	c.mu.Unlock()
+	c.Poke()
+}
+
+// Dead hears that gossip has lost a node. The node is taken out of the group instead
+// of waiting for its session to end, under rules that keep a mistake cheap: only while
+// this node sees at least half of the last generation's members; only a life that this
+// node's own gossip has seen; the leader first, the others one after the other, unless
+// somebody has done it. A node that is alive after all learns it at its next heartbeat
+// and joins again.
+func (c *Coordinator) Dead(boot string) {
+	c.Poke() // the lease may have to be narrower
+	st := c.member.State()
+	i := slices.IndexFunc(st.Peers, func(p group.Peer) bool { return p.Boot == boot })
+	c.mu.Lock()
+	seen := c.everSeen[boot]
+	c.mu.Unlock()
+	if i < 0 || !seen || st.Member == "" {
+		return
+	}
+	p := st.Peers[i]
+	if time.Now().UnixMilli() < p.HeldUntil {
+		c.Logger.Info("gossip has lost a node that came back before after such a loss: its session decides", "node", p.ID, "until", time.UnixMilli(p.HeldUntil))
+		return
+	}
+	rank := 0
+	if !st.Leads() {
+		rank = 1
+		for _, o := range st.Peers {
+			if o.Member == st.Member {
+				break
+			}
+			if o.Member != st.Leader && o.Boot != boot && c.Gossip.Sees(o.Boot) {
+				rank++
+			}
+		}
+	}
+	c.wg.Go(func() { c.evict(p, time.Duration(rank)*evictStep) })
+}
+
+const (
+	evictStep    = 100 * time.Millisecond
+	evictTimeout = 3 * time.Second
+)
+
+func (c *Coordinator) evict(p group.Peer, wait time.Duration) {
+	if !c.sleep(wait) {
+		return
+	}
+	st := c.member.State()
+	if _, there := st.Peer(p.Member); !there || c.Gossip.Sees(p.Boot) {
+		return // somebody has done it, or it lives
+	}
+	if n := c.seen(st); 2*n < len(st.Peers) {
+		c.Logger.Warn("gossip has lost a node, and too many others: its session decides", "node", p.ID, "seen", n, "of", len(st.Peers))
+		return
+	}
+	ctx, cancel := context.WithTimeout(c.ctx, evictTimeout)
+	defer cancel()
+	if err := c.member.Evict(ctx, p.Member, "gossip has lost the node"); err != nil {
+		if c.ctx.Err() == nil {
+			c.Logger.Warn("taking a lost node out of the worker's group; its session decides", "node", p.ID, "err", err)
+		}
+		return
+	}
+	c.Logger.Info("took a lost node out of the worker's group", "node", p.ID, "member", p.Member)
+	c.mu.Lock()
+	c.gone[p.Member] = time.Now()
+	c.mu.Unlock()
+	c.Poke()
+}

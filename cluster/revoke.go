@@ -1,0 +1,114 @@
+package cluster
+
+import (
+	"context"
+	"time"
+
+	"github.com/troupeio/troupe/actors/worker"
+	"github.com/troupeio/troupe/cluster/assign"
+	"github.com/troupeio/troupe/cluster/group"
+	"github.com/troupeio/troupe/connectors"
+)
+
+// acknowledge tells the leader of what this node was to give up and no longer runs; it
+// repeats that, to each new leader too, until the log moves on. It reports whether
+// something is still to be given up.
+func (c *Coordinator) acknowledge(st *group.State) bool {
+	if st.Member == "" {
+		return false
+	}
+	var due []Ack
+	for u, e := range c.Log.Of(st.Member) {
+		if e.State == assign.Revoking {
+			due = append(due, Ack{u, e.Epoch})
+		}
+	}
+	if len(due) == 0 {
+		return false
+	}
+	leader, ok := st.Peer(st.Leader)
+	if !ok {
+		return true
+	}
+	self := st.Leads()
+	c.beside(&c.busy.acking, func() {
+		acks := c.ended(due)
+		if len(acks) == 0 {
+			return
+		}
+		if self {
+			c.takeAcks(acks)
+			return
+		}
+		ctx, cancel := context.WithTimeout(c.ctx, ackTimeout)
+		defer cancel()
+		if err := c.Peers.Acknowledge(ctx, leader.URL, acks); err != nil && c.ctx.Err() == nil {
+			c.Logger.Debug("telling the leader what was given up; it is repeated", "leader", leader.URL, "err", err)
+		}
+		c.sleep(ackPause)
+	})
+	return true
+}
+
+const (
+	ackTimeout = 2 * time.Second
+	ackPause   = 100 * time.Millisecond // the log answers within that, as a rule
+)
+
+// ended returns those of due that the worker neither runs nor still stops.
+func (c *Coordinator) ended(due []Ack) []Ack {
+	c.mu.Lock()
+	applied := c.applied
+	c.mu.Unlock()
+	if applied == nil {
+		return due // nothing was ever begun here
+	}
+	var asked []Ack
+	for _, a := range due {
+		if a.Unit.Task < 0 {
+			if _, on := applied.Connectors[a.Unit.Connector]; on {
+				continue
+			}
+		} else if _, on := applied.Tasks[connectors.TaskID(a.Unit)]; on {
+			continue
+		}
+		asked = append(asked, a)
+	}
+	if len(asked) == 0 {
+		return nil
+	}
+	// Behind the Apply in the worker's mailbox.
+	reply := make(chan worker.Held, 1)
+	c.herder.system.Root.Send(c.herder.worker, worker.Report{Reply: reply})
+	select {
+	case held := <-reply:
+		out := asked[:0]
+		for _, a := range asked {
+			if a.Unit.Task < 0 && !held.Connectors[a.Unit.Connector] || a.Unit.Task >= 0 && !held.Tasks[connectors.TaskID(a.Unit)] {
+				out = append(out, a)
+			}
+		}
+		return out
+	case <-c.ctx.Done():
+		return nil
+	}
+}
+
+// takeAcks notes acknowledgements on the leader.
+func (c *Coordinator) takeAcks(acks []Ack) {
+	c.mu.Lock()
+	for _, a := range acks {
+		c.acked[a.Unit] = max(a.Epoch, c.acked[a.Unit])
+	}
+	c.mu.Unlock()
+	c.Poke()
+}
+
+// Acknowledge implements [Nodes].
+func (c *Coordinator) Acknowledge(ctx context.Context, acks []Ack) error {
+	if c.lead.Load() == nil {
+		return c.notLeading(ctx)
+	}
+	c.takeAcks(acks)
+	return nil
+}

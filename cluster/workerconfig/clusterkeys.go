@@ -1,0 +1,41 @@
+package workerconfig
+
+import "github.com/troupeio/troupe/codec/configdef"
+
+// clusterKeys are our settings for several nodes.
+var clusterKeys = []configdef.Key{
+	{Name: "node.id", Type: configdef.String, Default: nil, Importance: configdef.Medium, Group: "Troupe", Order: 20,
+		Doc: "This node's name in its cluster, which it keeps over restarts. The default is the advertised REST address."},
+	{Name: "node.capacity", Type: configdef.Double, Default: "1", Importance: configdef.Low, Group: "Troupe", Order: 21,
+		Doc: "How much this node takes compared with the others: one of capacity 2 gets twice as much work as one of capacity 1.", Validator: configdef.AtLeast(0.01)},
+	{Name: "node.limit", Type: configdef.Int, Default: "0", Importance: configdef.Low, Group: "Troupe", Order: 22,
+		Doc: "Connectors and tasks that this node takes at most; 0 sets no limit.", Validator: configdef.AtLeast(0)},
+	{Name: "node.labels", Type: configdef.String, Default: "", Importance: configdef.Low, Group: "Troupe", Order: 23,
+		Doc: "Labels of this node, zone=a,disk=ssd for example, that connectors ask for with placement.require and placement.avoid."},
+	{Name: "assignment.storage.topic", Type: configdef.String, Default: nil, Importance: configdef.Medium, Group: "Troupe", Order: 24,
+		Doc: "The topic of one partition that says which node runs what. The default is the group.id followed by -assignments."},
+	{Name: "assignment.storage.replication.factor", Type: configdef.Short, Default: nil, Importance: configdef.Low, Group: "Troupe", Order: 25,
+		Doc: "Replication factor of the assignment topic when it is created. The default is config.storage.replication.factor."},
+	{Name: "gossip.enable", Type: configdef.Boolean, Default: "true", Importance: configdef.Low, Group: "Troupe", Order: 26,
+		Doc: "Watch the other nodes by gossip. Without it a node that dies is noticed when its session in the group ends (session.timeout.ms)."},
+	{Name: "gossip.bind", Type: configdef.String, Default: "0.0.0.0:7946", Importance: configdef.Medium, Group: "Troupe", Order: 27,
+		Doc: "Address and port, UDP and TCP, on which this node gossips. Port 0 takes any free one."},
+	{Name: "gossip.advertise", Type: configdef.String, Default: nil, Importance: configdef.Medium, Group: "Troupe", Order: 28,
+		Doc: "Address and port under which the other nodes reach gossip.bind. The default is the host of the advertised REST address."},
+	{Name: "gossip.seeds", Type: configdef.List, Default: "", Importance: configdef.Low, Group: "Troupe", Order: 29,
+		Doc: "Addresses, or DNS names, of nodes to gossip with. They are optional: nodes find each other through the group."},
+	{Name: "gossip.secret.keys", Type: configdef.PasswordType, Default: nil, Importance: configdef.Medium, Group: "Troupe", Order: 30,
+		Doc: "AES keys, each of 16, 24 or 32 bytes in base64, separated by commas: gossip is encrypted with the first, the others are still understood. Without it the leader makes a key and keeps it in the assignment topic."},
+	{Name: "gossip.probe.interval.ms", Type: configdef.Int, Default: "200", Importance: configdef.Low, Group: "Troupe", Order: 31,
+		Doc: "How often a node looks whether another still answers.", Validator: configdef.AtLeast(10)},
+	{Name: "gossip.probe.timeout.ms", Type: configdef.Int, Default: "100", Importance: configdef.Low, Group: "Troupe", Order: 32,
+		Doc: "How long an answer may take; a little more than the round trip on the slowest link between nodes.", Validator: configdef.AtLeast(5)},
+	{Name: "gossip.suspicion.multiplier", Type: configdef.Int, Default: "4", Importance: configdef.Low, Group: "Troupe", Order: 33,
+		Doc: "How many probe intervals, about, a node that does not answer has to contradict. A smaller number finds the dead sooner and mistakes slow nodes for dead ones more often.", Validator: configdef.Between(1, 100)},
+	{Name: "rebalance.max.moves", Type: configdef.Int, Default: "4", Importance: configdef.Low, Group: "Troupe", Order: 34,
+		Doc: "Connectors and tasks that move from node to node at the same time, for balance or because a node is drained. The work of a node that died moves at once.", Validator: configdef.AtLeast(1)},
+	{Name: "rebalance.settle.ms", Type: configdef.Int, Default: "5000", Importance: configdef.Low, Group: "Troupe", Order: 35,
+		Doc: "How long the nodes must have been the same before work moves for balance.", Validator: configdef.AtLeast(0)},
+	{Name: "drain.timeout.ms", Type: configdef.Int, Default: "30000", Importance: configdef.Medium, Group: "Troupe", Order: 36,
+		Doc: "How long a node that is told to end waits for its work to move to others; what is left then is stopped, and goes on elsewhere.", Validator: configdef.AtLeast(0)},
+}
