@@ -1,12 +1,16 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+
+	"github.com/troupeio/troupe/internal/kafkatest"
 )
 
 // deleteTopic deletes a topic under whoever uses it.
@@ -139,6 +143,81 @@ func TestFailureWindow(t *testing.T) {
 					t.Errorf("failure %d: too many is %v, want %v", i+1, got, want)
 				}
 			}
+		})
+	}
+}
+
+// outage is how long the broker is away. It is longer than the client's back-offs and
+// than any of the worker's short waits, and shorter than a producer's delivery.timeout.ms.
+const outage = 20 * time.Second
+
+// TestBrokerRestarts stops Apache Kafka in the middle of a run, in order and with
+// kill -9, and starts it again with its data: everything goes on by itself, and no line
+// is missing.
+func TestBrokerRestarts(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("the broker is away for a while")
+	}
+	for name, end := range map[string]func(*kafkatest.Broker) error{"in order": (*kafkatest.Broker).Stop, "killed": (*kafkatest.Broker).Kill} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := kafkatest.Start(t)
+			w := startWorker(t, distributedProps(t, b.Addr(), "offset.flush.interval.ms", "1000"))
+			name, in, out := unique("restart"), filepath.Join(t.TempDir(), "in.txt"), filepath.Join(t.TempDir(), "out.txt")
+			w.put(name+"-source", fileSource(name+"-source", in, name))
+			w.put(name+"-sink", fileSink(name+"-sink", out, name))
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			total := make(chan int, 1)
+			go func() { total <- appendForever(ctx, t, in) }()
+			eventually(t, func() string {
+				if n := len(fileLines(out)); n < 1000 {
+					return fmt.Sprintf("only %d lines arrived before the restart", n)
+				}
+				return ""
+			})
+			if err := end(b); err != nil {
+				t.Fatal(err)
+			}
+			away := time.Now()
+			for time.Since(away) < outage {
+				if code, text, err := w.try("GET", at(name+"-source")+"/status", nil); err != nil || code != 200 {
+					t.Errorf("without a broker the status is %d %s %v", code, text, err)
+				}
+				time.Sleep(500 * time.Millisecond)
+			}
+			if err := b.Restart(soon(t)); err != nil {
+				t.Fatal(err)
+			}
+			back := time.Now()
+			before := len(fileLines(out))
+			eventuallyIn(t, 2*patience, func() string {
+				if n := len(fileLines(out)); n < before+1000 {
+					return fmt.Sprintf("only %d lines arrived after the restart; source %v %s, sink %v %s", n-before,
+						w.status(name+"-source"), w.status(name+"-source").traces(), w.status(name+"-sink"), w.status(name+"-sink").traces())
+				}
+				return ""
+			})
+			t.Logf("lines arrive again %s after the broker does", time.Since(back).Round(100*time.Millisecond))
+			cancel()
+			lines := numberedLines("line ", 0, <-total)
+			w.waitState(name+"-source", "RUNNING RUNNING")
+			w.waitState(name+"-sink", "RUNNING RUNNING")
+			var c occurrences
+			eventuallyIn(t, 2*patience, func() string {
+				c = countLines(fileLines(out), lines)
+				return c.missing()
+			})
+			topic := countLines(values(newTailTopic(t, b.Addr(), name).await(len(lines))), lines)
+			if c.problem != "" || topic.problem != "" {
+				t.Errorf("in the sink's file: %s; in the topic: %s", c.problem, topic.problem)
+			}
+			// Changes go through again, too.
+			w.rest(202, "PUT", at(name+"-sink")+"/pause", nil)
+			w.waitState(name+"-sink", "PAUSED PAUSED")
+			t.Logf("%d lines; twice in the topic: %d, in the sink's file: %d", len(lines), topic.again, c.again)
+			w.stop()
 		})
 	}
 }
