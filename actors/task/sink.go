@@ -25,10 +25,12 @@ type SinkParts struct {
 	// NewClient makes the task's consumer: its topics, group and settings are the
 	// caller's, the rebalance callbacks are the task's.
 	NewClient func(extra ...kgo.Opt) (*kgo.Client, error)
-	MaxPoll   int    // max.poll.records
-	Group     string // for leaving it at the end
-	Instance  string // static member id; "" for none
-	DLQ       *DLQ   // nil: none
+	// Watch, if not nil, runs beside the client until its context ends.
+	Watch    func(ctx context.Context, client *kgo.Client) error
+	MaxPoll  int    // max.poll.records
+	Group    string // for leaving it at the end
+	Instance string // static member id; "" for none
+	DLQ      *DLQ   // nil: none
 	// Errant is not nil when the plugin may report records (KIP-610).
 	Errant *pipeline.Converters
 }
@@ -184,6 +186,15 @@ func (r *sinkRun) runConsumer() error {
 	}
 	close(r.up)
 	r.tell(event{n: r.n, kind: evRunning})
+	if parts.Watch != nil {
+		var watch sync.WaitGroup
+		watch.Go(func() {
+			if err := guard(func() error { return parts.Watch(r.pollCtx, client) }); err != nil && r.pollCtx.Err() == nil {
+				r.fail(err)
+			}
+		})
+		defer func() { r.stopPoll(); watch.Wait() }()
+	}
 	return r.consumeLoop(parts)
 }
 

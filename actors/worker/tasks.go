@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +14,6 @@ import (
 	"github.com/troupeio/troupe/actors/kafkaclient"
 	"github.com/troupeio/troupe/actors/pipeline"
 	"github.com/troupeio/troupe/actors/task"
-	"github.com/troupeio/troupe/codec/javaregex"
 	"github.com/troupeio/troupe/connectors"
 )
 
@@ -25,7 +23,7 @@ import (
 func (w *Worker) taskProps(id connectors.TaskID, want WantedTask) *actor.Props {
 	info := &TaskInfo{ID: id, Created: time.Now(), Metrics: &task.Metrics{}, Config: want.Connector, TaskClass: want.Config["task.class"]}
 	log := w.Log.With("connector", id.Connector, "task", id.Task)
-	common := task.Common{ID: id, Log: log, Policy: w.Policy, Listener: w.listener(want.Epoch), Metrics: info.Metrics, Grace: w.Grace,
+	common := task.Common{ID: id, Log: log, Policy: w.Policy, Listener: w.listener(want.Epoch), Metrics: info.Metrics, Allowed: w.Allowed, Grace: w.Grace,
 		CallTimeout: w.CallTimeout, Budget: w.Budget, FlushInterval: w.FlushInterval, FlushTimeout: w.FlushTimeout}
 	p, ok := w.Registry.Connector(want.Connector["connector.class"])
 	if ok {
@@ -306,12 +304,12 @@ func (b *builder) sink(ctx context.Context) (*task.SinkParts, error) {
 		return nil, b.failed(configurationError("configuring the consumer", err))
 	}
 	res.Report.Log(ctx, b.common.Log)
-	what, err := subscription(p.config)
+	what, watch, err := subscription(p.config, res.Settings.ExcludeInternalTopics, b.common.Log)
 	if err != nil {
 		return nil, b.failed(err)
 	}
 	out := &task.SinkParts{Task: b.plugin.NewSinkTask(), TaskClass: b.info.TaskClass, Config: p.taskConfig, Chain: p.chain, Converters: p.converters,
-		Errors: p.errors, MaxPoll: res.Settings.MaxPollRecords, Group: res.Settings.GroupID, Instance: res.Settings.GroupInstanceID}
+		Errors: p.errors, Watch: watch, MaxPoll: res.Settings.MaxPollRecords, Group: res.Settings.GroupID, Instance: res.Settings.GroupInstanceID}
 	out.NewClient = func(extra ...kgo.Opt) (*kgo.Client, error) {
 		client, err := kgo.NewClient(slices.Concat(res.Opts, what, extra)...)
 		if err != nil {
@@ -339,29 +337,6 @@ func (b *builder) sink(ctx context.Context) (*task.SinkParts, error) {
 		}
 	}
 	return out, nil
-}
-
-// subscription makes the options for topics or topics.regex.
-func subscription(config map[string]string) ([]kgo.Opt, error) {
-	topics, regex := list(config["topics"]), strings.TrimSpace(config["topics.regex"])
-	switch {
-	case len(topics) > 0 && regex != "":
-		return nil, connectors.ConfigError("topics and topics.regex are mutually exclusive options, but both are set.")
-	case len(topics) > 0:
-		return []kgo.Opt{kgo.ConsumeTopics(topics...)}, nil
-	case regex == "":
-		return nil, connectors.ConfigError("Must configure one of topics or topics.regex")
-	}
-	if _, err := javaregex.Compile(regex); err != nil {
-		return nil, connectors.ConfigError("Invalid value %s for configuration topics.regex: Invalid regex: %v", regex, err)
-	}
-	// The client evaluates the pattern itself, with Go's engine, which finds the
-	// same matches as Java's wherever it takes the pattern at all.
-	full := "^(?:" + regex + ")$"
-	if _, err := regexp.Compile(full); err != nil {
-		return nil, connectors.ConfigError("Invalid value %s for configuration topics.regex: look-around, back-references and possessive quantifiers are not supported in a subscription; list the topics or write the pattern without them (%v)", regex, err)
-	}
-	return []kgo.Opt{kgo.ConsumeRegex(), kgo.ConsumeTopics(full)}, nil
 }
 
 func missingPlugin(class string, reg *connectors.Registry) error {

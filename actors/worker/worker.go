@@ -60,6 +60,10 @@ type Config struct {
 	// given epoch.
 	Offsets func(connector string, epoch int64) task.OffsetStore
 	Spans   task.Spans // nil: off
+	// Allowed says whether this node is in good standing with its group; nil: always.
+	// Tasks ask it before each put, produce and commit. One that hears no ends with
+	// task.ErrLease, and is begun anew by the next Apply that wants it and no sooner.
+	Allowed func() bool
 	Log     *slog.Logger
 
 	Policy         task.Policy
@@ -136,7 +140,8 @@ type Worker struct {
 	connectors map[string]*runningConnector
 	tasks      map[connectors.TaskID]*runningTask
 	wanted     Wanted
-	leaving    map[part]*actor.PID // stopping actors
+	leaving    map[part]*actor.PID        // stopping actors
+	lapsed     map[connectors.TaskID]bool // ended with the node's lease since the last Apply
 	shutdown   bool
 	gone       []chan struct{} // closed once nothing runs any more
 }
@@ -172,7 +177,8 @@ func New(c Config) *Worker {
 	if c.StartTogether <= 0 {
 		c.StartTogether = 16
 	}
-	return &Worker{Config: c, connectors: make(map[string]*runningConnector), tasks: make(map[connectors.TaskID]*runningTask), leaving: make(map[part]*actor.PID)}
+	return &Worker{Config: c, connectors: make(map[string]*runningConnector), tasks: make(map[connectors.TaskID]*runningTask), leaving: make(map[part]*actor.PID),
+		lapsed: make(map[connectors.TaskID]bool)}
 }
 
 // ActorProps returns the recipe of the worker's actor.
@@ -189,6 +195,7 @@ func (w *Worker) Receive(c actor.Context) {
 	case Apply:
 		if !w.shutdown {
 			w.wanted = m.Wanted
+			clear(w.lapsed)
 			w.reconcile(c)
 		}
 	case RestartConnector:
@@ -225,8 +232,21 @@ func (w *Worker) Receive(c actor.Context) {
 				break
 			}
 		}
+		w.lapse(m.Who)
 		w.reconcile(c)
 		w.checkShutdown()
+	}
+}
+
+// lapse forgets a task whose actor stopped without being told to, for want of a lease.
+func (w *Worker) lapse(who *actor.PID) {
+	for id, rt := range w.tasks {
+		if rt.pid.Equal(who) {
+			delete(w.tasks, id)
+			w.metrics.Delete(id)
+			w.lapsed[id] = true
+			return
+		}
 	}
 }
 
@@ -283,7 +303,7 @@ func (w *Worker) reconcile(c actor.Context) {
 		w.connectors[name] = &runningConnector{pid: pid, version: want.version(), target: want.Target}
 	}
 	for id, want := range w.wanted.Tasks {
-		if _, running := w.tasks[id]; running || w.leaving[part(id)] != nil {
+		if _, running := w.tasks[id]; running || w.lapsed[id] || w.leaving[part(id)] != nil {
 			continue
 		}
 		pid := c.SpawnPrefix(w.taskProps(id, want), "task-")
