@@ -291,9 +291,13 @@ func (m *Member) Kill() {
 const joinWait = 3500 * time.Millisecond
 
 // Evict takes another member out of the group. One that is not there any more is no
-// error.
+// error. Afterwards this node joins again at once instead of at its next heartbeat.
 func (m *Member) Evict(ctx context.Context, member, reason string) error {
-	return evict(ctx, m.client(), m.o.Group, member, reason)
+	if err := evict(ctx, m.client(), m.o.Group, member, reason); err != nil {
+		return err
+	}
+	m.beatOnce(ctx)
+	return nil
 }
 
 func evict(ctx context.Context, cl *kgo.Client, group, member, reason string) error {
