@@ -74,7 +74,7 @@ func (c *configState) apply(key string, value []byte, offset int64) {
 	c.offset = offset + 1
 	if err := c.applyRecord(key, value, offset); errors.Is(err, errUnknownKey) {
 		c.log.Error("Ignoring a record of the config topic with an unknown key", "key", key, "offset", offset)
-	} else if err != nil {
+	} else if err != nil && value != nil { // a tombstone where there is nothing to remove says nothing
 		c.log.Error("Ignoring a record of the config topic that cannot be read", "key", key, "offset", offset, "error", err)
 	}
 }

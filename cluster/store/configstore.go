@@ -32,6 +32,8 @@ type ConfigStore struct {
 	state    *configState // of the reading goroutine
 	listener Listener
 	snap     atomic.Pointer[Snapshot]
+
+	clean atomic.Int64 // see Mend
 }
 
 // NewConfigStore adds the config topic to logs, which the caller starts. listener
