@@ -92,16 +92,25 @@ var rows = []row{
 		{"planted", "a planted 3 % reads as, median", "% of CPU", false, nil},
 		{"batch", "records a batch", "", false, nil},
 	}, run: runTraceOff, ours: true, once: true},
-	{key: "failover", title: "failover after kill -9 of a worker (Kafka Connect: one that does not lead), defaults", metrics: failoverMetrics,
-		run: failover(nil), once: true, timeout: failoverTimeout},
-	{key: "failover-tuned", title: "the same, scheduled.rebalance.max.delay.ms=0", metrics: failoverMetrics,
-		run: failover(noDelay), once: true, timeout: failoverTimeout},
+	{key: "failover", title: "kill -9 of one of 3 workers that run 30 connectors with 60 tasks, defaults (Kafka Connect: one that does not lead)",
+		metrics: failoverMetrics, run: failover(nil), once: true, timeout: failoverTimeout},
+	{key: "failover-tuned", title: "the same, Kafka Connect tuned: no rebalance delay, sessions of 10 s, heartbeats of 0.5 s",
+		metrics: failoverMetrics, run: failover(noDelay), once: true, timeout: failoverTimeout},
+	{key: "join", title: "a fourth worker joins 3 that run 30 connectors with 60 tasks", metrics: []metric{
+		{"ready", "REST ready after", "s", false, []target{{betterConnect, 0}}},
+		{"share", "holds its share after", "s", false, []target{{betterConnect, 0}}},
+		{"gap", "longest pause of a stream meanwhile", "s", false, []target{{betterConnect, 0}}},
+	}, run: runJoin},
 }
 
-// failoverMetrics are the same whatever Kafka Connect is tuned to.
+// failoverMetrics are the same whatever Kafka Connect is tuned to. A kill counts
+// with the slowest of the dead worker's tasks.
 var failoverMetrics = []metric{
-	{"median", "median of the kills", "s", false, []target{{atMost, 2.5}}},
-	{"worst", "worst of the kills", "s", false, []target{{atMost, 3.5}}},
+	{"median", "all its tasks are back, median of the kills", "s", false, []target{{atMost, 2.5}}},
+	{"worst", "the same, worst of the kills", "s", false, []target{{atMost, 3.5}}},
+	{"task", "a task is back, median of all", "s", false, []target{{betterConnect, 0}}},
+	{"source", "slowest source task", "s", false, []target{{betterConnect, 0}}},
+	{"sink", "slowest sink task", "s", false, []target{{betterConnect, 0}}},
 }
 
 func throughput(rate ...target) []metric {

@@ -25,6 +25,11 @@ import (
 const (
 	tracePairs      = 5
 	quickTracePairs = 2
+	// traceSlices is how many short runs of each variant make up a round. They take
+	// turns, so that what else the machine does falls on all alike; the lines are
+	// divided by their number.
+	traceSlices      = 8
+	quickTraceSlices = 2
 	// plantedPercent is the share of a batch's CPU time that the control wastes.
 	plantedPercent = 3
 )
@@ -51,50 +56,62 @@ const (
 //	planted 3 %    the no-op hook, which also burns 3 % of the CPU time of a batch on
 //	               purpose: what is not seen here could not be seen above
 //
-// A round runs each once, the order moves by one from round to round, and each is
-// divided by the off of its round; "off again" gets no other treatment than the
-// hook. The figure is the CPU time, user and system, of this process for each
-// million records, which idle waits and the broker (a process of its own, unless
-// -broker points elsewhere) do not touch; throughput stands beside it. Cost within
-// the A/A range is none that this machine can show; it is not proof of none.
+// A round runs each in eight slices that take turns, the order changes from slice to
+// slice, and each is divided by the off of its round; "off again" gets no other
+// treatment than the hook. The figure is the CPU time, user and system, of this
+// process for each million records, which idle waits and the broker (a process of
+// its own) do not touch; throughput stands beside
+// it. Cost within the A/A range is none that this machine can show; it is not proof
+// of none.
 //
 // The cost is a batch's, so records a batch are told with it: a source that polls
 // records one by one pays it for each.
 func runTraceOff(ctx context.Context, e *env, _ string) (metrics, error) {
-	in, err := e.inputFile(e.lines, lineLength)
+	pairs, slices := tracePairs, traceSlices
+	if e.quick {
+		pairs, slices = quickTracePairs, quickTraceSlices
+	}
+	if e.trials > 0 {
+		pairs = e.trials
+	}
+	lines := e.lines / slices
+	in, err := e.inputFile(lines, lineLength)
 	if err != nil {
 		return nil, err
 	}
-	// Not counted: the heap grows, and the control learns what a batch takes.
-	warm, err := e.traceRun(ctx, in, nil)
-	if err != nil {
-		return nil, err
+	// Not counted: the heap grows. The last then tells what a batch takes.
+	var warm traceUse
+	for range slices {
+		if warm, err = e.traceRun(ctx, in, lines, nil); err != nil {
+			return nil, err
+		}
 	}
 	planted := time.Duration(warm.cpuSeconds / float64(warm.batches) * plantedPercent / 100 * float64(time.Second))
 	hooks := [traceVariants]task.Spans{traceHook: noSpans{}, tracePlanted: burningSpans{price: planted}}
 
-	pairs := tracePairs
-	switch {
-	case e.trials > 0:
-		pairs = e.trials
-	case e.quick:
-		pairs = quickTracePairs
-	}
 	var cpu, rate [traceVariants][]float64
 	for round := range pairs {
 		var got [traceVariants]traceUse
-		for i := range traceVariants {
-			v := (i + round) % traceVariants
-			if got[v], err = e.traceRun(ctx, in, hooks[v]); err != nil {
-				return nil, err
+		for slice := range slices {
+			for i := range traceVariants {
+				v := (i + slice + round) % traceVariants
+				if slice%2 == 1 {
+					v = traceVariants - 1 - v // nor does one always follow the same
+				}
+				u, err := e.traceRun(ctx, in, lines, hooks[v])
+				if err != nil {
+					return nil, err
+				}
+				got[v].cpuSeconds += u.cpuSeconds
+				got[v].seconds += u.seconds
 			}
 		}
 		for v, u := range got {
-			cpu[v] = append(cpu[v], u.cpuSeconds/float64(e.lines)*1e6)
-			rate[v] = append(rate[v], float64(e.lines)/u.seconds/1000)
+			cpu[v] = append(cpu[v], u.cpuSeconds/float64(lines*slices)*1e6)
+			rate[v] = append(rate[v], float64(lines*slices)/u.seconds/1000)
 		}
 	}
-	m := metrics{"pairs": float64(pairs), "batch": float64(e.lines) / float64(warm.batches)}
+	m := metrics{"pairs": float64(pairs), "batch": float64(lines) / float64(warm.batches)}
 	m["off"], _, _, _ = spread(cpu[traceOff])
 	m["hook"], _, _, _ = spread(cpu[traceHook])
 	for v, name := range map[int]string{traceOffAgain: "aa", traceHook: "ab", tracePlanted: "planted"} {
@@ -145,7 +162,7 @@ type traceUse struct {
 // traceRun moves the lines of a file into a new topic with a worker in this
 // process, as a node has it without its herder, its REST interface and its stored
 // offsets.
-func (e *env) traceRun(ctx context.Context, in string, spans task.Spans) (_ traceUse, err error) {
+func (e *env) traceRun(ctx context.Context, in string, lines int, spans task.Spans) (_ traceUse, err error) {
 	topic, name := e.name("topic"), e.name("connector")
 	if _, err := e.admin.CreateTopic(ctx, 1, 1, nil, topic); err != nil {
 		return traceUse{}, fmt.Errorf("creating topic %s: %w", topic, err)
@@ -181,7 +198,7 @@ func (e *env) traceRun(ctx context.Context, in string, spans task.Spans) (_ trac
 	runtime.GC() // what the run before left is not this one's
 	cpu, begin := selfSeconds(), time.Now()
 	sys.Root.Send(pid, node.Apply{Wanted: wanted})
-	err = e.waitTopic(ctx, topic, int64(e.lines), func(context.Context) error { return heard.failure() })
+	err = e.waitTopic(ctx, topic, int64(lines), func(context.Context) error { return heard.failure() })
 	u := traceUse{seconds: time.Since(begin).Seconds(), cpuSeconds: selfSeconds() - cpu}
 	if err != nil {
 		return traceUse{}, fmt.Errorf("waiting for the destination: %w", err)
@@ -192,7 +209,7 @@ func (e *env) traceRun(ctx context.Context, in string, spans task.Spans) (_ trac
 	if u.batches == 0 {
 		return traceUse{}, fmt.Errorf("the task of %s counted no batches", name)
 	}
-	return u, plain.checkTopic(ctx, e.addr, topic, e.lines, lineLength)
+	return u, plain.checkTopic(ctx, e.addr, topic, lines, lineLength)
 }
 
 // selfSeconds is the CPU time of this process, finer than /proc has it.
