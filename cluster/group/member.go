@@ -37,13 +37,14 @@ const rebalanceTimeout = 3 * time.Second
 
 // Member is a node's membership. Leave it at the end.
 type Member struct {
-	o     Options
-	me    Node // as at the start
-	cl    *kgo.Client
-	ready chan struct{} // closed once cl is set: the client calls back before it is returned
-	state atomic.Pointer[State]
-	lease *Lease
-	held  atomic.Bool // what the loop last saw of the lease
+	o      Options
+	me     Node // as at the start
+	cl     *kgo.Client
+	ready  chan struct{} // closed once cl is set: the client calls back before it is returned
+	state  atomic.Pointer[State]
+	lease  *Lease
+	forced atomic.Int32 // the generation that this node was last hurried out of
+	held   atomic.Bool  // what the loop last saw of the lease
 
 	failOnce gosync.Once
 	in       chan struct{} // closed once the group has taken this node in, or never will
@@ -158,8 +159,11 @@ func (m *Member) beatOnce(ctx context.Context) bool {
 	case errors.Is(err, kerr.RebalanceInProgress):
 		m.lease.renew(sent)
 		m.noticeLease()
-		// The sooner all have joined again, the sooner everyone knows who is there.
-		m.client().ForceRebalance()
+		// The sooner all have joined again, the sooner everyone knows who is there. Once
+		// a generation: an answer that comes late must not begin another rebalance.
+		if _, cur := m.client().GroupMetadata(); cur == generation && m.forced.Swap(generation) != generation {
+			m.client().ForceRebalance()
+		}
 		return true
 	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.FencedInstanceID):
 		// Evicted: what the log gives to this member id is no longer ours.
