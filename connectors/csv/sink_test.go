@@ -14,23 +14,10 @@ import (
 
 func start(t *testing.T, tc *faketask.Context, path string, settings ...string) (*SinkTask, error) {
 	t.Helper()
-	config := map[string]string{"file": path}
-	for i := 0; i+1 < len(settings); i += 2 {
-		config[settings[i]] = settings[i+1]
-	}
 	s := &SinkTask{}
-	err := s.Start(t.Context(), tc.Sink(), config)
+	err := s.Start(t.Context(), tc.Sink(), faketask.Config(append([]string{"file", path}, settings...)...))
 	t.Cleanup(func() { _ = s.Stop(t.Context()) })
 	return s, err
-}
-
-func content(t *testing.T, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
 }
 
 var (
@@ -57,14 +44,14 @@ func TestSinkWritesRows(t *testing.T) {
 	if err := s.Put(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := content(t, path); got != "" {
+	if got := faketask.Content(t, path); got != "" {
 		t.Errorf("an empty put wrote %q", got)
 	}
 	if err := s.Put(t.Context(), []data.Record{row(1, "a,b"), row(2, `say "x"`), row(3, "two\nlines"), row(4, ""), rec(narrow, data.OfInt64(5), data.Null), rec(less, data.OfString("é"))}); err != nil {
 		t.Fatal(err)
 	}
 	want := "id,name\n1,\"a,b\"\n2,\"say \"\"x\"\"\"\n3,\"two\nlines\"\n4,\"\"\n5,\n,é\n"
-	if got := content(t, path); got != want {
+	if got := faketask.Content(t, path); got != want {
 		t.Errorf("got %q\nwant %q", got, want)
 	}
 	if err := s.Stop(t.Context()); err != nil {
@@ -78,7 +65,7 @@ func TestSinkWritesRows(t *testing.T) {
 	if err := s.Put(t.Context(), []data.Record{rec(less, data.OfString("z"))}); err != nil {
 		t.Fatal(err)
 	}
-	if got := content(t, path); got != want+",z\n" {
+	if got := faketask.Content(t, path); got != want+",z\n" {
 		t.Errorf("after a restart: %q", got)
 	}
 
@@ -87,7 +74,7 @@ func TestSinkWritesRows(t *testing.T) {
 	if connectors.ClassOf(err) != connectors.Poison || !strings.Contains(err.Error(), `t-0@7`) || !strings.Contains(err.Error(), `"more"`) {
 		t.Errorf("got %v", err)
 	}
-	if got := content(t, path); got != want+",z\n" {
+	if got := faketask.Content(t, path); got != want+",z\n" {
 		t.Errorf("a put that failed wrote %q", got)
 	}
 }
@@ -113,12 +100,12 @@ func TestSinkTypesReadBack(t *testing.T) {
 	if err := s.Put(t.Context(), []data.Record{want}); err != nil {
 		t.Fatal(err)
 	}
-	if got := content(t, path); got != "i,f,b,p,d,t,ts,s\n-1,1.0E-9,true,-1.50,2023-11-14,22:13:20.500,2023-11-14T22:13:20.123Z, x \n" {
+	if got := faketask.Content(t, path); got != "i,f,b,p,d,t,ts,s\n-1,1.0E-9,true,-1.50,2023-11-14,22:13:20.500,2023-11-14T22:13:20.123Z, x \n" {
 		t.Errorf("got %q", got)
 	}
 	f := follow(t, faketask.New(), "file", path, "columns", columns)
 	f.rows(1)
-	if got := f.all[0].Value; !got.Equal(want.Value) {
+	if got := f.All[0].Value; !got.Equal(want.Value) {
 		t.Errorf("got %s, want %s", got, want.Value)
 	}
 }
@@ -148,7 +135,7 @@ func TestSinkColumns(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "out.csv")
-			write(t, path, tc.before)
+			faketask.Append(t, path, tc.before)
 			s, err := start(t, faketask.New(), path, tc.settings...)
 			if err == nil {
 				err = s.Put(t.Context(), []data.Record{tc.in})
@@ -159,13 +146,13 @@ func TestSinkColumns(t *testing.T) {
 				}
 				return
 			}
-			if got := content(t, path); err != nil || got != tc.want {
+			if got := faketask.Content(t, path); err != nil || got != tc.want {
 				t.Errorf("got %q, %v; want %q", got, err, tc.want)
 			}
 		})
 	}
 	path := filepath.Join(t.TempDir(), "out.csv")
-	write(t, path, "a,b\n")
+	faketask.Append(t, path, "a,b\n")
 	if _, err := start(t, faketask.New(), path, "columns", "b,a"); connectors.ClassOf(err) != connectors.Configuration {
 		t.Errorf("another header: %v", err)
 	}
@@ -182,7 +169,7 @@ func TestSinkReportsBadRecords(t *testing.T) {
 	if err := s.Put(t.Context(), []data.Record{{Value: data.OfString("bad")}, row(1, "x"), {}, row(2, "y")}); err != nil {
 		t.Fatal(err)
 	}
-	if got := content(t, path); got != "id,name\n1,x\n2,y\n" || len(tc.Errant()) != 2 {
+	if got := faketask.Content(t, path); got != "id,name\n1,x\n2,y\n" || len(tc.Errant()) != 2 {
 		t.Errorf("got %q, %d reported", got, len(tc.Errant()))
 	}
 }
@@ -197,7 +184,7 @@ func TestSinkRepairsTheLastRow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "out.csv")
-			write(t, path, tc.before)
+			faketask.Append(t, path, tc.before)
 			c := faketask.New()
 			s, err := start(t, c, path)
 			if err != nil {
@@ -206,7 +193,7 @@ func TestSinkRepairsTheLastRow(t *testing.T) {
 			if err := s.Put(t.Context(), []data.Record{row(2, "x")}); err != nil {
 				t.Fatal(err)
 			}
-			if got := content(t, path); got != tc.want {
+			if got := faketask.Content(t, path); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 			kept, _ := os.ReadFile(path + ".torn")

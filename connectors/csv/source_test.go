@@ -1,7 +1,6 @@
 package csv
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,73 +14,26 @@ import (
 	"github.com/troupeio/troupe/connectors/file/faketask"
 )
 
-func write(t testing.TB, path, text string) {
-	t.Helper()
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteString(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// follower is a source task that a test polls.
 type follower struct {
-	t    *testing.T
-	tc   *faketask.Context
-	task *SourceTask
-	all  []data.Record
+	*faketask.Follower
+	t *testing.T
 }
 
 func follow(t *testing.T, tc *faketask.Context, settings ...string) *follower {
 	t.Helper()
-	config := map[string]string{"topic": "t"}
-	for i := 0; i+1 < len(settings); i += 2 {
-		config[settings[i]] = settings[i+1]
-	}
-	f := &follower{t: t, tc: tc, task: &SourceTask{}}
-	if err := f.task.Start(t.Context(), tc, config); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.task.Stop(context.Background()) })
-	return f
+	return &follower{faketask.Follow(t, tc, &SourceTask{}, faketask.Config(append([]string{"topic", "t"}, settings...)...)), t}
 }
 
-// rows polls until there are n new rows, and returns each as its value and position.
+// rows takes n rows, each as its value and position.
 func (f *follower) rows(n int) []string {
 	f.t.Helper()
-	var out []string
-	for deadline := time.Now().Add(20 * time.Second); len(out) < n; {
-		recs, err := f.task.Poll(f.t.Context())
-		if err != nil {
-			f.t.Fatal(err)
+	return f.Take(n, func(r *data.Record) string {
+		if err := data.ValidateValue(r.ValueSchema, r.Value); err != nil {
+			f.t.Error(err)
 		}
-		for i := range recs {
-			pos, _ := recs[i].SourceOffset.Map().Get("position")
-			out = append(out, strings.TrimPrefix(recs[i].Value.String(), "Struct")+"@"+pos.String())
-			if err := data.ValidateValue(recs[i].ValueSchema, recs[i].Value); err != nil {
-				f.t.Error(err)
-			}
-		}
-		f.all = append(f.all, recs...)
-		if time.Now().After(deadline) {
-			f.t.Fatalf("got %q, want %d rows", out, n)
-		}
-	}
-	return out
-}
-
-func (f *follower) none() {
-	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), 250*time.Millisecond)
-	defer cancel()
-	if recs, err := f.task.Poll(ctx); err != nil || len(recs) > 0 {
-		f.t.Fatalf("got %v, %v; want nothing", recs, err)
-	}
+		pos, _ := r.SourceOffset.Map().Get("position")
+		return strings.TrimPrefix(r.Value.String(), "Struct") + "@" + pos.String()
+	})
 }
 
 func (f *follower) want(rows ...string) {
@@ -112,13 +64,13 @@ func TestSourceReadsRows(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := filepath.Join(t.TempDir(), "in.csv")
-			write(t, path, tc.in)
+			faketask.Append(t, path, tc.in)
 			f := follow(t, faketask.New(), append([]string{"file", path}, tc.settings...)...)
 			f.want(tc.want...)
 			if name == "skip what does not end" {
 				f.want("{id=7,name=y}@216")
 			}
-			f.none()
+			f.None()
 		})
 	}
 }
@@ -139,13 +91,13 @@ func TestSourceNamesTheBadRow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "in.csv")
-			write(t, path, tc.in)
+			faketask.Append(t, path, tc.in)
 			f := follow(t, faketask.New(), "file", path, "columns", "id:int64", "row.max.bytes", "100")
 			if strings.HasPrefix(tc.want, "reading the row at byte 12") {
 				f.want("{id=1,name=a}@12") // what is good goes out first
 			}
 			for range 2 { // and again, as long as nobody mends it
-				_, err := f.task.Poll(t.Context())
+				_, err := f.Task.Poll(t.Context())
 				want := strings.ReplaceAll(tc.want, "FILE", path)
 				if err == nil || err.Error() != want || connectors.ClassOf(err) != connectors.Poison {
 					t.Errorf("got  %v\nwant %s", err, want)
@@ -159,40 +111,40 @@ func TestSourceStory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "in.csv")
 	tc := faketask.New()
 	f := follow(t, tc, "file", path)
-	f.none()
+	f.None()
 	if tc.Logged("waiting for it") != 1 {
 		t.Error("the missing file is not warned of once")
 	}
-	write(t, path, "id,na")
-	f.none()
-	write(t, path, "me\n1,\"a\n")
-	f.none()
-	write(t, path, "b\"\n2")
+	faketask.Append(t, path, "id,na")
+	f.None()
+	faketask.Append(t, path, "me\n1,\"a\n")
+	f.None()
+	faketask.Append(t, path, "b\"\n2")
 	f.want("{id=1,name=a\nb}@16")
-	f.none()
-	tc.Commit(f.all)
+	f.None()
+	tc.Commit(f.All)
 
 	// 1. A restart goes on behind the stored row, with the columns of the header.
-	write(t, path, "2,c\n")
+	faketask.Append(t, path, "2,c\n")
 	f = follow(t, tc, "file", path)
 	f.want("{id=22,name=c}@21")
 
 	// 2. The file is renamed away; its last row, without a line end, is taken.
-	write(t, path, "3,d")
-	f.none()
+	faketask.Append(t, path, "3,d")
+	f.None()
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
-	write(t, path, "id,name,more\n4,e,x\n")
+	faketask.Append(t, path, "id,name,more\n4,e,x\n")
 	f.want("{id=3,name=d}@0", "{id=4,name=e,more=x}@19")
 
 	// 3. The file is truncated; what was unfinished is gone.
-	write(t, path, "5,\"unfin")
-	f.none()
+	faketask.Append(t, path, "5,\"unfin")
+	f.None()
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	write(t, path, "nr\n6\n")
+	faketask.Append(t, path, "nr\n6\n")
 	f.want("{nr=6}@5")
 	for _, text := range []string{"The file was replaced", "The file was truncated"} {
 		if tc.Logged(text) != 1 {
@@ -201,7 +153,7 @@ func TestSourceStory(t *testing.T) {
 	}
 
 	// 4. The stored position lies past the end of what is there now.
-	tc.Store(f.all[0].SourcePartition, data.NewStringMap("position", data.OfInt64(1000)))
+	tc.Store(f.All[0].SourcePartition, data.NewStringMap("position", data.OfInt64(1000)))
 	f = follow(t, tc, "file", path)
 	f.want("{nr=6}@5")
 	if tc.Logged("past the end") != 1 {
@@ -212,10 +164,10 @@ func TestSourceStory(t *testing.T) {
 func TestSeveralFiles(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 5 {
-		write(t, filepath.Join(dir, fmt.Sprintf("f%d.csv", i)), fmt.Sprintf("n\n%d\n%d\n", i, 10+i))
+		faketask.Append(t, filepath.Join(dir, fmt.Sprintf("f%d.csv", i)), fmt.Sprintf("n\n%d\n%d\n", i, 10+i))
 	}
-	write(t, filepath.Join(dir, "other.txt"), "n\n99\n")
-	write(t, filepath.Join(dir, ".hidden.csv"), "n\n99\n")
+	faketask.Append(t, filepath.Join(dir, "other.txt"), "n\n99\n")
+	faketask.Append(t, filepath.Join(dir, ".hidden.csv"), "n\n99\n")
 	tc := faketask.New()
 	defer tc.Close()
 	c := &SourceConnector{}
@@ -229,15 +181,8 @@ func TestSeveralFiles(t *testing.T) {
 	}
 	var got []string
 	for i, n := range []int{6, 4} {
-		task := &SourceTask{}
-		if err := task.Start(t.Context(), tc, tasks[i]); err != nil {
-			t.Fatal(err)
-		}
-		f := &follower{t: t, tc: tc, task: task}
+		f := &follower{faketask.Follow(t, tc, &SourceTask{}, tasks[i]), t}
 		got = append(got, f.rows(n)...)
-		if err := task.Stop(t.Context()); err != nil {
-			t.Fatal(err)
-		}
 	}
 	if len(got) != 10 {
 		t.Errorf("got %q", got)
@@ -245,7 +190,7 @@ func TestSeveralFiles(t *testing.T) {
 	if tc.Requests() != 0 {
 		t.Error("a reconfiguration was asked for without a new file")
 	}
-	write(t, filepath.Join(dir, "f9.csv"), "n\n9\n")
+	faketask.Append(t, filepath.Join(dir, "f9.csv"), "n\n9\n")
 	for deadline := time.Now().Add(10 * time.Second); tc.Requests() == 0; {
 		if time.Now().After(deadline) {
 			t.Fatal("the new file was not found")
@@ -267,8 +212,8 @@ func TestSeveralFiles(t *testing.T) {
 func TestFilesTakeTurns(t *testing.T) {
 	dir := t.TempDir()
 	a, b := filepath.Join(dir, "a.csv"), filepath.Join(dir, "b.csv")
-	write(t, a, "n\n"+strings.Repeat("1\n", 10))
-	write(t, b, "n\n2\n")
+	faketask.Append(t, a, "n\n"+strings.Repeat("1\n", 10))
+	faketask.Append(t, b, "n\n2\n")
 	f := follow(t, faketask.New(), "dir", dir, "batch.size", "2", "task.files", fmt.Sprintf("[%q,%q]", a, b))
 	if got := f.rows(4); got[2] != "{n=2}@4" {
 		t.Errorf("the second file had to wait: %q", got)

@@ -22,19 +22,10 @@ func startSink(t testing.TB, path string) *SinkTask {
 	return s
 }
 
-func content(t testing.TB, path string) string {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 func TestSinkWritesJavaText(t *testing.T) {
 	st := data.NewStructSchema().Field("a", data.Int32Schema).MustBuild()
 	path := filepath.Join(t.TempDir(), "out.txt")
-	write(t, path, "before\n")
+	faketask.Append(t, path, "before\n")
 	s := startSink(t, path)
 	if err := s.Put(t.Context(), []data.Record{
 		record(data.OfString("text é")),
@@ -47,7 +38,7 @@ func TestSinkWritesJavaText(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := "before\ntext é\nnull\n{some_key=0}\nStruct{a=1}\n1.0E10\n\n"
-	if got := content(t, path); got != want {
+	if got := faketask.Content(t, path); got != want {
 		t.Errorf("before any flush: got %q, want %q", got, want)
 	}
 	if err := s.Put(t.Context(), nil); err != nil {
@@ -56,7 +47,7 @@ func TestSinkWritesJavaText(t *testing.T) {
 	if err := s.Flush(t.Context(), nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := content(t, path); got != want {
+	if got := faketask.Content(t, path); got != want {
 		t.Errorf("after an empty put: got %q", got)
 	}
 }
@@ -80,7 +71,7 @@ func TestSinkToStandardOutput(t *testing.T) {
 	if _, err := f.WriteString("open\n"); err != nil {
 		t.Errorf("Stop closed standard output: %v", err)
 	}
-	if got := content(t, path); got != "x\nopen\n" {
+	if got := faketask.Content(t, path); got != "x\nopen\n" {
 		t.Errorf("got %q", got)
 	}
 }

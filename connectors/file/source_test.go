@@ -16,72 +16,19 @@ import (
 	"github.com/troupeio/troupe/connectors/file/faketask"
 )
 
-// follower is a source task that a test polls.
 type follower struct {
-	t    *testing.T
-	tc   *faketask.Context
-	task *SourceTask
-	path string
-	all  []data.Record
+	*faketask.Follower
+	tc *faketask.Context
 }
 
 func follow(t *testing.T, tc *faketask.Context, path string, settings ...string) *follower {
 	t.Helper()
-	config := map[string]string{"file": path, "topic": "t"}
-	for i := 0; i+1 < len(settings); i += 2 {
-		config[settings[i]] = settings[i+1]
-	}
-	f := &follower{t: t, tc: tc, task: &SourceTask{}, path: path}
-	if err := f.task.Start(t.Context(), tc, config); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = f.task.Stop(context.Background()) })
-	return f
+	return &follower{faketask.Follow(t, tc, &SourceTask{}, faketask.Config(append([]string{"file", path, "topic", "t"}, settings...)...)), tc}
 }
 
-// lines polls until there are n new lines and returns them.
+// lines takes n lines.
 func (f *follower) lines(n int) []string {
-	f.t.Helper()
-	var out []string
-	for deadline := time.Now().Add(20 * time.Second); len(out) < n; {
-		recs, err := f.task.Poll(f.t.Context())
-		if err != nil {
-			f.t.Fatal(err)
-		}
-		for i := range recs {
-			out = append(out, recs[i].Value.Str())
-		}
-		f.all = append(f.all, recs...)
-		if time.Now().After(deadline) {
-			f.t.Fatalf("got %q, want %d lines", out, n)
-		}
-	}
-	return out
-}
-
-// none polls for a moment that must bring nothing.
-func (f *follower) none() {
-	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), 250*time.Millisecond)
-	defer cancel()
-	recs, err := f.task.Poll(ctx)
-	if err != nil || len(recs) > 0 {
-		f.t.Fatalf("got %v, %v; want nothing", recs, err)
-	}
-}
-
-func write(t testing.TB, path, text string) {
-	t.Helper()
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := f.WriteString(text); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.Close(); err != nil {
-		t.Fatal(err)
-	}
+	return f.Take(n, func(r *data.Record) string { return r.Value.Str() })
 }
 
 func positions(recs []data.Record) []int64 {
@@ -117,15 +64,15 @@ func TestLinesAndPositions(t *testing.T) {
 			t.Run(name+"/"+batch, func(t *testing.T) {
 				t.Parallel()
 				path := filepath.Join(t.TempDir(), "in.txt")
-				write(t, path, tc.in)
+				faketask.Append(t, path, tc.in)
 				f := follow(t, faketask.New(), path, "batch.size", batch)
 				if got := f.lines(len(tc.want)); !slices.Equal(got, tc.want) {
 					t.Errorf("lines %.200q, want %.200q", got, tc.want)
 				}
-				if got := positions(f.all); !slices.Equal(got, tc.pos) {
+				if got := positions(f.All); !slices.Equal(got, tc.pos) {
 					t.Errorf("positions %v, want %v", got, tc.pos)
 				}
-				f.none()
+				f.None()
 			})
 		}
 	}
@@ -133,11 +80,11 @@ func TestLinesAndPositions(t *testing.T) {
 
 func TestRecordIsKafkas(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "in.txt")
-	write(t, path, "alpha\n")
+	faketask.Append(t, path, "alpha\n")
 	f := follow(t, faketask.New(), path)
 	before := time.Now().UnixMilli()
 	f.lines(1)
-	r := f.all[0]
+	r := f.All[0]
 	if r.Timestamp < before || r.Timestamp > time.Now().UnixMilli() {
 		t.Errorf("timestamp %d is not now", r.Timestamp)
 	}
@@ -159,7 +106,7 @@ func TestManyLinesOverChunkBorders(t *testing.T) {
 		b.WriteString(s + []string{"\n", "\r\n", "\r"}[i%3])
 	}
 	b.WriteString("\n") // decides the last '\r'
-	write(t, path, b.String())
+	faketask.Append(t, path, b.String())
 	f := follow(t, faketask.New(), path)
 	got := f.lines(len(want))
 	for i := range want {
@@ -167,7 +114,7 @@ func TestManyLinesOverChunkBorders(t *testing.T) {
 			t.Fatalf("line %d is %q, want %q", i, got[i], want[i])
 		}
 	}
-	last, _ := f.all[len(f.all)-1].SourceOffset.Map().Get("position")
+	last, _ := f.All[len(f.All)-1].SourceOffset.Map().Get("position")
 	if size := int64(b.Len()); last.Int() != size {
 		t.Errorf("the last position is %d, want %d", last.Int(), size)
 	}
@@ -176,11 +123,11 @@ func TestManyLinesOverChunkBorders(t *testing.T) {
 func TestLinesComeInPieces(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "in.txt")
 	f := follow(t, faketask.New(), path)
-	f.none()
+	f.None()
 	if n := f.tc.Logged("Couldn't find file " + path + " for FileStreamSourceTask, sleeping to wait for it to be created"); n != 1 {
 		t.Errorf("warned %d times of the missing file, want once", n)
 	}
-	f.none()
+	f.None()
 	if n := f.tc.Logged("Couldn't find file"); n != 1 {
 		t.Errorf("warned %d times of the missing file, want once", n)
 	}
@@ -198,9 +145,9 @@ func TestLinesComeInPieces(t *testing.T) {
 		{"\xe2", nil},
 		{"\x82\xac\n", []string{"€"}},
 	} {
-		write(t, path, step.add)
+		faketask.Append(t, path, step.add)
 		if step.want == nil {
-			f.none()
+			f.None()
 			continue
 		}
 		if got := f.lines(len(step.want)); !slices.Equal(got, step.want) {
@@ -208,14 +155,14 @@ func TestLinesComeInPieces(t *testing.T) {
 		}
 		want = append(want, step.want...)
 	}
-	if len(f.all) != len(want) {
-		t.Errorf("%d records, want %d", len(f.all), len(want))
+	if len(f.All) != len(want) {
+		t.Errorf("%d records, want %d", len(f.All), len(want))
 	}
 }
 
 func TestNewLineEndsTheWait(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "in.txt")
-	write(t, path, "a\n")
+	faketask.Append(t, path, "a\n")
 	f := follow(t, faketask.New(), path)
 	f.lines(1)
 	written := make(chan time.Time, 1)
@@ -238,7 +185,7 @@ func TestStopEndsTheWait(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	start := time.Now()
-	if recs, err := f.task.Poll(ctx); recs != nil || err != nil {
+	if recs, err := f.Task.Poll(ctx); recs != nil || err != nil {
 		t.Errorf("got %v, %v", recs, err)
 	}
 	if d := time.Since(start); d > 500*time.Millisecond {
@@ -248,17 +195,17 @@ func TestStopEndsTheWait(t *testing.T) {
 
 func TestRestartGoesOn(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "in.txt")
-	write(t, path, "é1\nzwei\ndrei\n")
+	faketask.Append(t, path, "é1\nzwei\ndrei\n")
 	tc := faketask.New()
 	f := follow(t, tc, path, "batch.size", "1")
 	f.lines(2)
-	tc.Commit(f.all)
-	write(t, path, "vier\n")
+	tc.Commit(f.All)
+	faketask.Append(t, path, "vier\n")
 	g := follow(t, tc, path)
 	if got, want := g.lines(2), []string{"drei", "vier"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := positions(g.all), []int64{14, 19}; !slices.Equal(got, want) {
+	if got, want := positions(g.All), []int64{14, 19}; !slices.Equal(got, want) {
 		t.Errorf("positions %v, want %v", got, want)
 	}
 }
@@ -281,7 +228,7 @@ func TestStoredPosition(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "in.txt")
-			write(t, path, "alpha\nbeta\n")
+			faketask.Append(t, path, "alpha\nbeta\n")
 			c := faketask.New()
 			c.Store(data.NewStringMap("filename", data.OfString(path)), data.NewStringMap("position", tc.stored))
 			if tc.err != "" {
@@ -295,7 +242,7 @@ func TestStoredPosition(t *testing.T) {
 			if got := f.lines(len(tc.want)); !slices.Equal(got, tc.want) {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
-			f.none()
+			f.None()
 			if warned := c.Logged("past the end of the file") > 0; warned != tc.warn {
 				t.Errorf("warned: %v, want %v", warned, tc.warn)
 			}
@@ -305,26 +252,26 @@ func TestStoredPosition(t *testing.T) {
 
 func TestRotation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.log")
-	write(t, path, "1\n2\n")
+	faketask.Append(t, path, "1\n2\n")
 	tc := faketask.New()
 	f := follow(t, tc, path)
 	f.lines(2)
 	if err := os.Rename(path, path+".1"); err != nil {
 		t.Fatal(err)
 	}
-	f.none() // no new file yet: the old one goes on
-	write(t, path+".1", "3\n4")
-	write(t, path, "5\n6\n")
+	f.None() // no new file yet: the old one goes on
+	faketask.Append(t, path+".1", "3\n4")
+	faketask.Append(t, path, "5\n6\n")
 	if got, want := f.lines(4), []string{"3", "4", "5", "6"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got, want := positions(f.all), []int64{2, 4, 6, 0, 2, 4}; !slices.Equal(got, want) {
+	if got, want := positions(f.All), []int64{2, 4, 6, 0, 2, 4}; !slices.Equal(got, want) {
 		t.Errorf("positions %v, want %v", got, want)
 	}
 	if n := tc.Logged("The file was replaced"); n != 1 {
 		t.Errorf("warned %d times, want once", n)
 	}
-	write(t, path, "7\n")
+	faketask.Append(t, path, "7\n")
 	if got := f.lines(1); got[0] != "7" {
 		t.Errorf("got %q, want 7", got)
 	}
@@ -332,18 +279,18 @@ func TestRotation(t *testing.T) {
 
 func TestTruncation(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "app.log")
-	write(t, path, "one\ntwo\nunfinished")
+	faketask.Append(t, path, "one\ntwo\nunfinished")
 	tc := faketask.New()
 	f := follow(t, tc, path)
 	f.lines(2)
 	if err := os.Truncate(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	write(t, path, "neu\n")
+	faketask.Append(t, path, "neu\n")
 	if got := f.lines(1); got[0] != "neu" {
 		t.Errorf("got %q, want neu", got)
 	}
-	if got, want := positions(f.all), []int64{4, 8, 4}; !slices.Equal(got, want) {
+	if got, want := positions(f.All), []int64{4, 8, 4}; !slices.Equal(got, want) {
 		t.Errorf("positions %v, want %v", got, want)
 	}
 	if n := tc.Logged("The file was truncated"); n != 1 {
@@ -355,7 +302,7 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	t.Run("directory", func(t *testing.T) {
 		dir := t.TempDir()
 		f := follow(t, faketask.New(), dir)
-		_, err := f.task.Poll(t.Context())
+		_, err := f.Task.Poll(t.Context())
 		if err == nil || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "directory") || connectors.ClassOf(err) != connectors.Configuration {
 			t.Errorf("got %v", err)
 		}
@@ -365,12 +312,12 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 			t.Skip("root may read everything")
 		}
 		path := filepath.Join(t.TempDir(), "in.txt")
-		write(t, path, "a\n")
+		faketask.Append(t, path, "a\n")
 		if err := os.Chmod(path, 0); err != nil {
 			t.Fatal(err)
 		}
 		f := follow(t, faketask.New(), path)
-		if _, err := f.task.Poll(t.Context()); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := f.Task.Poll(t.Context()); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -383,22 +330,19 @@ func TestStandardInput(t *testing.T) {
 	}
 	defer func() { _ = r.Close() }()
 	tc := faketask.New()
-	f := &follower{t: t, tc: tc, task: &SourceTask{stdin: r}}
-	if err := f.task.Start(t.Context(), tc, map[string]string{"topic": "t"}); err != nil {
-		t.Fatal(err)
-	}
-	f.none()
+	f := &follower{faketask.Follow(t, tc, &SourceTask{stdin: r}, faketask.Config("topic", "t")), tc}
+	f.None()
 	if _, err := w.WriteString("a\nb\nc"); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := f.lines(2), []string{"a", "b"}; !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	if got := data.OfMap(f.all[1].SourcePartition).String() + data.OfMap(f.all[1].SourceOffset.Map()).String(); got != "{filename=null}{position=null}" {
+	if got := data.OfMap(f.All[1].SourcePartition).String() + data.OfMap(f.All[1].SourceOffset.Map()).String(); got != "{filename=null}{position=null}" {
 		t.Errorf("got %s", got)
 	}
 	_ = w.Close()
-	f.none()
+	f.None()
 }
 
 func TestHugeLine(t *testing.T) {
