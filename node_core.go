@@ -47,6 +47,9 @@ func (n *node) newCore(ctx context.Context) (_ *core, err error) {
 	if err := n.openStores(ctx, c); err != nil {
 		return nil, err
 	}
+	if c.nodes != nil {
+		c.worker.Allowed = c.nodes.co.Allowed
+	}
 	c.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return n.logs.Logger("troupe.actors") }))
 	c.pid = c.system.Root.Spawn(c.worker.ActorProps())
 	deadLetters, stopCounting := telemetry.CountDeadLetters(c.system)
@@ -71,8 +74,8 @@ func (n *node) workerConfig(h *cluster.Herder, listener worker.Listener) worker.
 	policy := task.Policy{Never: v.String("task.restart.policy") == "never", MaxCrashes: v.Int("task.restart.max"),
 		Window: time.Duration(v.Long("task.restart.window.ms")) * time.Millisecond, Initial: time.Second, MaxDelay: 5 * time.Minute}
 	return worker.Config{ID: n.workerID, Group: s.Props["group.id"], Props: s.Props, Registry: n.plugins.Registry, Resolver: n.plugins.Resolver, Listener: listener,
-		Offsets: func(name string, _ int64) task.OffsetStore {
-			return offsets{store.ConnectorOffsets{Store: h.Options.Offsets, Connector: name}}
+		Offsets: func(name string, epoch int64) task.OffsetStore {
+			return offsets{store.ConnectorOffsets{Store: h.Options.Offsets, Connector: name}, epoch}
 		},
 		Spans: n.tracing.Spans(), Log: n.logs.Logger(telemetry.LogTask), Policy: policy, Grace: s.Grace, CallTimeout: s.CallTimeout,
 		FlushInterval: s.FlushInterval, FlushTimeout: s.FlushTimeout, Budget: v.Long("task.buffer.bytes"),
@@ -140,7 +143,10 @@ func (c *core) close() {
 }
 
 // offsets lets a task store what its ledger gives it.
-type offsets struct{ store.ConnectorOffsets }
+type offsets struct {
+	store.ConnectorOffsets
+	epoch int64 // of the stay in which the task runs; goes with each record
+}
 
 // Put implements [task.OffsetStore].
 func (o offsets) Put(ctx context.Context, offs []task.PartitionOffset) error {
@@ -148,5 +154,5 @@ func (o offsets) Put(ctx context.Context, offs []task.PartitionOffset) error {
 	for i, p := range offs {
 		out[i] = connectors.PartitionOffset{Partition: p.Partition, Offset: p.Offset.Map()}
 	}
-	return o.Store.Put(ctx, o.Connector, out)
+	return o.Store.Put(ctx, o.Connector, out, store.EpochHeader(o.epoch))
 }
