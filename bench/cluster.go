@@ -138,7 +138,7 @@ func (c *nodes) refused() error {
 	for i, w := range c.workers {
 		if !w.proc.Running() && i > 0 {
 			return fmt.Errorf("worker %d ended by itself: this build of %s refuses a second node of a group, or it failed; there is no cluster to measure; the end of its log:\n%s",
-				i+1, c.arm, w.proc.Tail(3))
+				i+1, c.arm, w.proc.Tail(20))
 		}
 	}
 	return nil
