@@ -81,6 +81,7 @@ func (n *node) newClustered(c *core, logs *store.Logs, configs *store.ConfigStor
 		Writer: func(ctx context.Context) (*store.TxWriter, error) {
 			return store.NewTxWriter(ctx, client, "connect-cluster-"+groupID, k.log)
 		},
+		Mend:     func(ctx context.Context, w *store.TxWriter) error { return configs.Mend(ctx, w) },
 		MaxMoves: v.Int("rebalance.max.moves"), Settle: ms("rebalance.settle.ms"), KeyTTL: ms("inter.worker.key.ttl.ms"),
 		RevokeTimeout: n.settings.Grace + n.settings.FlushTimeout + 5*time.Second, Logger: k.log}
 	if v.Bool("gossip.enable") {

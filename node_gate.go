@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/troupeio/troupe/cluster"
+	"github.com/troupeio/troupe/cluster/store"
 	"github.com/troupeio/troupe/connectors"
 )
 
@@ -19,7 +20,11 @@ type gate struct {
 	opened chan struct{}   // closed once there is a herder
 }
 
-var _ cluster.API = (*gate)(nil)
+var (
+	_ cluster.API         = (*gate)(nil)
+	_ cluster.Nodes       = (*gate)(nil)
+	_ cluster.SessionKeys = (*gate)(nil)
+)
 
 // newGate returns a gate that is shut. It is given a herder that is not to be started.
 func newGate(idle *cluster.Herder) *gate { return &gate{idle: idle, opened: make(chan struct{})} }
@@ -157,4 +162,36 @@ func (g *gate) ResetOffsets(ctx context.Context, name string) (string, error) {
 // SetClusterLogLevel implements [cluster.API].
 func (g *gate) SetClusterLogLevel(ctx context.Context, namespace, level string) error {
 	return g.get(ctx).SetClusterLogLevel(ctx, namespace, level)
+}
+
+// View implements [cluster.Nodes].
+func (g *gate) View(ctx context.Context) (cluster.View, error) { return g.get(ctx).View(ctx) }
+
+// Drain implements [cluster.Nodes].
+func (g *gate) Drain(ctx context.Context, node string, drain bool) error {
+	return g.get(ctx).Drain(ctx, node, drain)
+}
+
+// PutTaskConfigs implements [cluster.Nodes].
+func (g *gate) PutTaskConfigs(ctx context.Context, connector string, configs []map[string]string) error {
+	return g.get(ctx).PutTaskConfigs(ctx, connector, configs)
+}
+
+// Acknowledge implements [cluster.Nodes].
+func (g *gate) Acknowledge(ctx context.Context, acks []cluster.Ack) error {
+	return g.get(ctx).Acknowledge(ctx, acks)
+}
+
+// Refresh implements [cluster.Nodes].
+func (g *gate) Refresh(ctx context.Context) error { return g.get(ctx).Refresh(ctx) }
+
+// SessionKeys implements [cluster.SessionKeys].
+func (g *gate) SessionKeys() []store.SessionKey {
+	g.mu.Lock()
+	h := g.herder
+	g.mu.Unlock()
+	if h == nil {
+		return nil
+	}
+	return h.SessionKeys()
 }

@@ -46,6 +46,10 @@ type Member struct {
 	forced atomic.Int32 // the generation that this node was last hurried out of
 	held   atomic.Bool  // what the loop last saw of the lease
 
+	mu        gosync.Mutex
+	evictions int
+	heldUntil time.Time
+
 	failOnce gosync.Once
 	in       chan struct{} // closed once the group has taken this node in, or never will
 	inOnce   gosync.Once
@@ -92,7 +96,24 @@ func (m *Member) client() *kgo.Client {
 	return m.cl
 }
 
-func (m *Member) self() Node { return m.o.Self() }
+// self is what this node tells, with how often it was taken out of the group.
+func (m *Member) self() Node {
+	n := m.o.Self()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n.Evictions = m.evictions
+	if m.evictions > 0 {
+		n.HeldUntil = m.heldUntil.UnixMilli()
+	}
+	return n
+}
+
+// How long a node that came back after an eviction is left to its session: an
+// eviction was a mistake, and gossip may make the next one as well.
+const (
+	firstHold   = time.Minute
+	longestHold = 30 * time.Minute
+)
 
 // synced takes the list of members of a new generation.
 func (m *Member) synced(s sync) {
@@ -206,7 +227,13 @@ func (m *Member) dropped(member string) {
 		return
 	}
 	m.o.Log.Warn("the group has taken this node out; it joins again", "group", m.o.Group, "member", member)
-	m.state.CompareAndSwap(old, &State{Generation: -1, Peers: old.Peers})
+	if !m.state.CompareAndSwap(old, &State{Generation: -1, Peers: old.Peers}) {
+		return
+	}
+	m.mu.Lock()
+	m.heldUntil = time.Now().Add(min(firstHold<<min(m.evictions, 10), longestHold))
+	m.evictions++
+	m.mu.Unlock()
 	m.o.Changed()
 }
 
