@@ -25,10 +25,10 @@ type node struct {
 	settings   *workerconfig.Settings
 	plugins    *cluster.Plugins
 	begun      time.Time
-	workerID   string        // host:port
-	scheme     string        // of the advertised listener
-	listenHost string        // of the advertised listener; "" for all addresses
-	peers      cluster.Peers // requests to other nodes
+	workerID   string          // host:port
+	scheme     string          // of the advertised listener
+	listenHost string          // of the advertised listener; "" for all addresses
+	peers      *restapi.Client // requests to other nodes; nil for a worker that is alone
 	tracing    *telemetry.Tracing
 	rest       *restapi.Server
 	herder     *gate
@@ -128,6 +128,9 @@ func (n *node) close() {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		_ = n.rest.Stop(ctx)
 		cancel()
+	}
+	if n.peers != nil {
+		n.peers.Close()
 	}
 	_ = n.tracing.Shutdown(context.Background())
 }

@@ -79,6 +79,18 @@ func (n *node) startREST(ctx context.Context) error {
 			http.Error(w, "the worker is starting", http.StatusServiceUnavailable)
 		})
 	}
+	if n.exclusive { // other nodes may be there, or come
+		if secure {
+			if o.ClientTLS, err = kafkaclient.TLSConfig(listenerTLS(props, "listeners.https."), false); err != nil {
+				return fmt.Errorf("preparing TLS for requests to other nodes: %w", err)
+			}
+		}
+		o.Nodes, o.Keys = n.herder, n.herder
+		o.SignatureAlgorithm, o.VerificationAlgorithms = v.String("inter.worker.signature.algorithm"), v.List("inter.worker.verification.algorithms")
+		if n.peers, err = restapi.NewClient(n.herder, o.SignatureAlgorithm, o.ClientTLS); err != nil {
+			return err
+		}
+	}
 	if n.rest, err = restapi.Start(ctx, o); err != nil {
 		return err
 	}
