@@ -190,8 +190,11 @@ func Start(o Options) (*Gossip, error) {
 	// believe for ten seconds in four others; these make it five, and false alarms
 	// under loss no more frequent in the tests. 2 did.
 	c.SuspicionMaxTimeoutMult, c.AwarenessMaxMultiplier = 3, 3
-	// Of nodes that all start at once, gossip may leave one without news of some; the
-	// exchange of all there is mends that, and 30 s would be long.
+	// Each news is sent that often (times the digits of the group's size) by each who
+	// hears it. With memberlist's 4, one of five nodes missed some in the tests.
+	c.RetransmitMult = 8
+	// What is missed all the same, the exchange of all there is brings; 30 s for that
+	// would be long.
 	c.PushPullInterval = 5 * time.Second
 	c.DeadNodeReclaimTime = 2 * time.Second // a machine that comes back under another address within one life
 	c.Delegate, c.Events, c.Conflict, c.Ping = g.d, g.d, g.d, g.d

@@ -128,7 +128,9 @@ func decodeMeta(b []byte) (m Meta, err error) {
 		case tagBoot:
 			m.Boot = text()
 		case tagStarted:
-			m.Started = time.UnixMilli(num)
+			if num != 0 {
+				m.Started = time.UnixMilli(num)
+			}
 		case tagREST:
 			m.REST = text()
 		case tagVersion:
