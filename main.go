@@ -42,6 +42,9 @@ Usage:
       What connect-standalone does: one worker, offsets in a file.
   troupe distributed [flags] worker.properties
       What connect-distributed does: configurations, offsets and statuses in Kafka.
+  troupe doctor takeover [--json] worker.properties
+      Says, without changing anything, what would run if troupe distributed were
+      started with this file in place of Kafka Connect, and what would not.
   troupe version
   troupe help
 
@@ -102,6 +105,10 @@ func run(args []string, _ io.Reader, stdout, stderr io.Writer) error {
 	case "help", "--help", "-h":
 		fmt.Fprint(stdout, usage)
 		return nil
+	case "doctor":
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return runDoctor(ctx, args, stdout)
 	case "dev", "standalone", "distributed":
 	default:
 		fmt.Fprint(stderr, usage)

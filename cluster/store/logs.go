@@ -140,6 +140,12 @@ func (s *Logs) Start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return s.follow(ctx, tctx, found)
+}
+
+// follow reads the topics to their end, and goes on reading. tctx bounds what comes
+// before the first record.
+func (s *Logs) follow(ctx, tctx context.Context, found map[string]described) error {
 	parts := make(map[string]int32, len(s.logs))
 	consume := make(map[string]map[int32]kgo.Offset, len(s.logs))
 	for _, l := range s.logs {
