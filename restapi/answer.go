@@ -60,6 +60,12 @@ func fail(w http.ResponseWriter, err error) {
 		writeError(w, e.Status, e.Message)
 		return
 	}
+	var notHere *cluster.NotHere
+	if errors.As(err, &notHere) {
+		w.Header().Set(headerNotHere, notHereRole)
+		writeError(w, http.StatusConflict, notHere.Why)
+		return
+	}
 	writeError(w, http.StatusInternalServerError, err.Error())
 }
 
@@ -69,12 +75,9 @@ const maxBody = 16 << 20
 
 // readBody returns the body without a byte order mark; nil when there is none.
 func readBody(r *request) ([]byte, error) {
-	b, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	b, err := r.bytes()
 	if err != nil {
-		return nil, cluster.Errorf(http.StatusBadRequest, "Reading the request's body: %v", err)
-	}
-	if len(b) > maxBody {
-		return nil, cluster.Errorf(http.StatusRequestEntityTooLarge, "The request's body is larger than %d bytes", maxBody)
+		return nil, err
 	}
 	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
 	if len(bytes.TrimSpace(b)) == 0 {

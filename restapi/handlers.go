@@ -15,7 +15,7 @@ import (
 	"github.com/troupeio/troupe/connectors"
 )
 
-// requestTimeout bounds what a request may ask of the herder.
+// requestTimeout bounds what a request may ask of the herder; Kafka Connect's.
 const requestTimeout = 90 * time.Second
 
 // Plugins is what the gateway asks about plugins: their list, their settings and
@@ -39,13 +39,27 @@ type api struct {
 	metrics http.Handler // nil: none
 
 	standalone bool
+	timeout    time.Duration // 0: requestTimeout
+
+	nodes   cluster.Nodes // nil: there is no cluster
+	signer  *signer       // nil: no other node ever asks
+	forward *forwarder    // nil with it
 }
 
-// within runs f with the request's deadline and answers its error.
-func within(w http.ResponseWriter, r *request, f func(ctx context.Context) error) {
-	ctx, cancel := context.WithTimeout(r.Context(), requestTimeout)
+// within runs f with the request's deadline and answers its error. f may be run more
+// than once, so that it writes an answer only when it is through; where another node
+// is the one to carry the request out, its answer is given instead.
+func (a *api) within(w http.ResponseWriter, r *request, f func(ctx context.Context) error) {
+	timeout := a.timeout
+	if timeout == 0 {
+		timeout = requestTimeout
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
 	err := f(ctx)
+	if err != nil && a.forward != nil {
+		err = a.forward.settle(ctx, w, r, f, err)
+	}
 	switch {
 	case err == nil:
 	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil:
@@ -90,6 +104,10 @@ func (a *api) routes() []route {
 		get("/connector-plugins", a.listPlugins),
 		get("/connector-plugins/{plugin}/config", a.pluginConfig),
 		{pattern: "/connector-plugins/{plugin}/config/validate", body: []string{mPut}, methods: map[string]handler{mPut: a.validate}},
+		get("/cluster", a.cluster),
+		{pattern: "/cluster/acks", body: []string{mPost}, methods: map[string]handler{mPost: a.acknowledge}},
+		post("/cluster/nodes/{node}/drain", a.drain(true)),
+		post("/cluster/nodes/{node}/undrain", a.drain(false)),
 		{pattern: "/openapi.yaml", produces: "application/yaml", methods: map[string]handler{http.MethodGet: a.openAPI}},
 	}
 	if a.metrics != nil {
@@ -111,7 +129,7 @@ func (a *api) openAPI(w http.ResponseWriter, _ *request) {
 }
 
 func (a *api) root(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		s, err := a.herder.Server(ctx)
 		if err == nil {
 			writeJSON(w, http.StatusOK, struct {
@@ -190,7 +208,7 @@ func statusOf(s cluster.ConnectorStatus) statusBody {
 }
 
 func (a *api) list(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		names, err := a.herder.Connectors(ctx)
 		if err != nil {
 			return err
@@ -238,7 +256,7 @@ type createBody struct {
 }
 
 func (a *api) create(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		b, err := readBody(r)
 		if err != nil {
 			return err
@@ -313,15 +331,19 @@ func named(config map[string]*string, name string) error {
 	return nil
 }
 
+// ownBase is this interface's address as the caller knows it, without a slash.
+func ownBase(r *request) string {
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
 // location is the address of something that was made, escaped as Kafka Connect does
 // it: what may stand in a path stays, a slash too.
 func location(r *request, path, name string) string {
-	scheme := "http"
-	if r.TLS != nil {
-		scheme = "https"
-	}
 	var b strings.Builder
-	b.WriteString(scheme + "://" + r.Host + path)
+	b.WriteString(ownBase(r) + path)
 	for i := range len(name) {
 		switch c := name[i]; {
 		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-._~!$&'()*+,;=:@/", c) >= 0:
@@ -334,7 +356,7 @@ func location(r *request, path, name string) string {
 }
 
 func (a *api) info(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		i, err := a.herder.Connector(ctx, r.vars["connector"])
 		if err == nil {
 			writeJSON(w, http.StatusOK, infoOf(i))
@@ -344,7 +366,7 @@ func (a *api) info(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) config(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		i, err := a.herder.Connector(ctx, r.vars["connector"])
 		if err == nil {
 			writeJSON(w, http.StatusOK, i.Config)
@@ -354,7 +376,7 @@ func (a *api) config(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) putConfig(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		config, err := configBody(r)
 		if err != nil {
 			return err
@@ -382,7 +404,7 @@ func (a *api) putConfig(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) patchConfig(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		patch, err := configBody(r)
 		if err != nil {
 			return err
@@ -413,7 +435,7 @@ func (a *api) resetTopics(w http.ResponseWriter, r *request) {
 
 // do is for requests that name a connector and are answered without a body.
 func (a *api) do(w http.ResponseWriter, r *request, status int, f func(context.Context, string) error) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		if err := f(ctx, r.vars["connector"]); err != nil {
 			return err
 		}
@@ -423,7 +445,7 @@ func (a *api) do(w http.ResponseWriter, r *request, status int, f func(context.C
 }
 
 func (a *api) status(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		s, err := a.herder.Status(ctx, r.vars["connector"])
 		if err == nil {
 			writeJSON(w, http.StatusOK, statusOf(s))
@@ -433,7 +455,7 @@ func (a *api) status(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) restart(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		req := cluster.RestartRequest{Connector: r.vars["connector"],
 			IncludeTasks: strings.EqualFold(r.query.Get("includeTasks"), "true"), OnlyFailed: strings.EqualFold(r.query.Get("onlyFailed"), "true")}
 		if !req.IncludeTasks && !req.OnlyFailed {
@@ -452,7 +474,7 @@ func (a *api) restart(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) tasks(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		ts, err := a.herder.Tasks(ctx, r.vars["connector"])
 		if err != nil {
 			return err
@@ -476,7 +498,7 @@ func task(r *request) connectors.TaskID {
 }
 
 func (a *api) taskStatus(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		s, err := a.herder.TaskStatus(ctx, task(r))
 		if err == nil {
 			writeJSON(w, http.StatusOK, taskStatusBody{s.ID, instanceOf(s.InstanceStatus)})
@@ -486,7 +508,7 @@ func (a *api) taskStatus(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) restartTask(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		if err := a.herder.RestartTask(ctx, task(r)); err != nil {
 			return err
 		}
@@ -496,7 +518,7 @@ func (a *api) restartTask(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) topics(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		topics, err := a.herder.Topics(ctx, r.vars["connector"])
 		if err != nil {
 			return err
@@ -519,7 +541,7 @@ type offsetsBody struct {
 }
 
 func (a *api) offsets(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		offs, err := a.herder.Offsets(ctx, r.vars["connector"])
 		if err != nil {
 			return err
@@ -534,7 +556,7 @@ func (a *api) offsets(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) alterOffsets(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		b, err := readBody(r)
 		if err != nil {
 			return err
@@ -583,7 +605,7 @@ func (a *api) alterOffsets(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) resetOffsets(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		msg, err := a.herder.ResetOffsets(ctx, r.vars["connector"])
 		if err == nil {
 			writeJSON(w, http.StatusOK, map[string]string{"message": msg})
@@ -610,7 +632,7 @@ func (a *api) pluginConfig(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) validate(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		config, err := configBody(r)
 		if err != nil {
 			return err

@@ -58,7 +58,7 @@ func (a *api) logger(w http.ResponseWriter, r *request) {
 }
 
 func (a *api) setLogger(w http.ResponseWriter, r *request) {
-	within(w, r, func(ctx context.Context) error {
+	a.within(w, r, func(ctx context.Context) error {
 		b, err := readBody(r)
 		if err != nil {
 			return err

@@ -108,10 +108,12 @@ func handlerOf(o Options) http.Handler {
 	if o.Herder == nil {
 		o.Herder = &fakeHerder{}
 	}
-	o.Log = slog.New(slog.DiscardHandler)
-	s := &Server{opts: o}
-	a := &api{herder: o.Herder, plugins: fakePlugins{}, loggers: fakeLoggers{}, openapi: openapi, standalone: o.Standalone}
-	return s.wrap(newRouter(append(a.routes(), a.adminRoutes()...)), o.Auth)
+	o.Plugins, o.Loggers, o.Log = fakePlugins{}, fakeLoggers{}, slog.New(slog.DiscardHandler)
+	_, main, _, err := newServer(o)
+	if err != nil {
+		panic(err)
+	}
+	return main
 }
 
 func ask(h http.Handler, method, target, body string, headers ...string) *httptest.ResponseRecorder {

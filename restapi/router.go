@@ -17,6 +17,20 @@ type request struct {
 	*http.Request
 	vars  map[string]string
 	query url.Values
+
+	read    bool // the body, into the next two
+	body    []byte
+	readErr error
+}
+
+// bytes returns the request's body as it came. It may be called again: a request is
+// tried, and sent on, more than once.
+func (r *request) bytes() ([]byte, error) {
+	if !r.read {
+		r.read = true
+		r.body, r.readErr = readRaw(r.Body)
+	}
+	return r.body, r.readErr
 }
 
 type handler func(w http.ResponseWriter, r *request)

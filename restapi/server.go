@@ -63,6 +63,21 @@ type Options struct {
 	Plugins Plugins
 	Loggers Loggers
 	Metrics http.Handler
+
+	// Nodes is what only a cluster has; nil when there is none. It takes Keys.
+	Nodes cluster.Nodes
+	// Keys sign requests to other nodes and verify theirs; nil where there are none.
+	Keys cluster.SessionKeys
+	// ClientTLS is what it takes to reach other nodes by https; nil: the system's
+	// authorities.
+	ClientTLS *tls.Config
+	// SignatureAlgorithm is inter.worker.signature.algorithm, VerificationAlgorithms
+	// inter.worker.verification.algorithms; "" and nil are their defaults.
+	SignatureAlgorithm     string
+	VerificationAlgorithms []string
+	// RequestTimeout bounds a request, waiting for a leader included; 0 is Kafka
+	// Connect's 90 s.
+	RequestTimeout time.Duration
 }
 
 // Server is the running gateway.
@@ -73,25 +88,22 @@ type Server struct {
 	wg      sync.WaitGroup
 	failed  chan error
 	stopped sync.Once
+	forward *forwarder // nil where no other node is known
 }
 
 // Start opens all listeners and serves. A port that is taken is an error that names
 // the listener.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	s := &Server{opts: o, failed: make(chan error, 8)}
-	a := &api{herder: o.Herder, plugins: o.Plugins, loggers: o.Loggers, openapi: openapi, metrics: o.Metrics, standalone: o.Standalone}
-	routes := a.routes()
-	if len(o.Admin) == 0 && !o.AdminDisabled {
-		routes = append(routes, a.adminRoutes()...)
+	s, main, admin, err := newServer(o)
+	if err != nil {
+		return nil, err
 	}
-	main := s.wrap(newRouter(routes), o.Auth)
 	for _, l := range o.Listeners {
 		if err := s.listen(ctx, l, main, o.TLS, true); err != nil {
 			s.close()
 			return nil, err
 		}
 	}
-	admin := s.wrap(newRouter(a.adminRoutes()), nil)
 	for _, l := range o.Admin {
 		if err := s.listen(ctx, l, admin, o.AdminTLS, false); err != nil {
 			s.close()
@@ -101,11 +113,42 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	return s, nil
 }
 
+// newServer returns a server without listeners, and what they are to serve.
+func newServer(o Options) (s *Server, main, admin http.Handler, err error) {
+	s = &Server{opts: o, failed: make(chan error, 8)}
+	a := &api{herder: o.Herder, plugins: o.Plugins, loggers: o.Loggers, openapi: openapi, metrics: o.Metrics, standalone: o.Standalone,
+		timeout: o.RequestTimeout, nodes: o.Nodes}
+	if o.Nodes != nil && o.Keys == nil {
+		return nil, nil, nil, errors.New("a cluster's REST interface needs the session keys that its nodes know each other by")
+	}
+	if o.Keys != nil {
+		if a.signer, err = newSigner(o.Keys, o.SignatureAlgorithm, o.VerificationAlgorithms); err != nil {
+			return nil, nil, nil, err
+		}
+		s.forward = newForwarder(newPeer(a.signer, o.ClientTLS), o.Nodes, o.Log)
+		a.forward = s.forward
+	}
+	adminRouter := newRouter(a.adminRoutes())
+	all := newRouter(append(a.routes(), a.adminRoutes()...))
+	users := all
+	if len(o.Admin) > 0 || o.AdminDisabled {
+		users = newRouter(a.routes())
+	}
+	// Another node may have been asked on an admin listener; it knows only this
+	// one's main address.
+	main = s.wrap(a.fromPeers(all, authenticate(o.Auth, users)))
+	admin = s.wrap(a.fromPeers(adminRouter, adminRouter))
+	return s, main, admin, nil
+}
+
 func (s *Server) close() {
 	for _, srv := range s.servers {
 		_ = srv.Close()
 	}
 	s.wg.Wait()
+	if s.forward != nil {
+		s.forward.close()
+	}
 }
 
 func (s *Server) listen(ctx context.Context, l Listener, h http.Handler, tc *tls.Config, counts bool) error {
@@ -138,8 +181,13 @@ func (s *Server) listen(ctx context.Context, l Listener, h http.Handler, tc *tls
 // Failed gets an error when a listener fails, and is closed by Stop.
 func (s *Server) Failed() <-chan error { return s.failed }
 
-// Stop lets requests in flight end until ctx does, then closes.
+// Stop lets requests in flight end until ctx does, then closes. Those that wait for a
+// leader end at once.
 func (s *Server) Stop(ctx context.Context) error {
+	if s.forward != nil {
+		s.forward.end()
+		defer s.forward.close()
+	}
 	var errs []error
 	for _, srv := range s.servers {
 		if err := srv.Shutdown(ctx); err != nil {
@@ -152,10 +200,7 @@ func (s *Server) Stop(ctx context.Context) error {
 }
 
 // wrap puts what concerns every answer around the routes.
-func (s *Server) wrap(h http.Handler, auth Authenticator) http.Handler {
-	if auth != nil {
-		h = authenticate(auth, h)
-	}
+func (s *Server) wrap(h http.Handler) http.Handler {
 	if s.opts.AllowOrigin != "" {
 		h = s.cors(h)
 	}
