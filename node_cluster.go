@@ -83,7 +83,8 @@ func (n *node) newClustered(c *core, logs *store.Logs, configs *store.ConfigStor
 		},
 		Mend:     func(ctx context.Context, w *store.TxWriter) error { return configs.Mend(ctx, w) },
 		MaxMoves: v.Int("rebalance.max.moves"), Settle: ms("rebalance.settle.ms"), KeyTTL: ms("inter.worker.key.ttl.ms"),
-		RevokeTimeout: n.settings.Grace + n.settings.FlushTimeout + 5*time.Second, Logger: k.log}
+		QuarantineWindow: ms("failover.quarantine.window.ms"),
+		RevokeTimeout:    n.settings.Grace + n.settings.FlushTimeout + 5*time.Second, Logger: k.log}
 	if v.Bool("gossip.enable") {
 		o.Gossip = &k.gossip
 		o.MakeGossipKeys = n.settings.Props["gossip.secret.keys"] == ""

@@ -57,6 +57,9 @@ type CoordinatorOptions struct {
 	Settle time.Duration
 	// RevokeTimeout is how long an owner may take to stop what it is to give up.
 	RevokeTimeout time.Duration
+	// QuarantineWindow is how long after a start a node's death is held against what was
+	// started (failover.quarantine.window.ms); 0: never.
+	QuarantineWindow time.Duration
 	// KeyTTL is how long a session key signs (inter.worker.key.ttl.ms).
 	KeyTTL time.Duration
 

@@ -60,19 +60,21 @@ const (
 
 // round is one look of the leader at everything.
 type round struct {
-	c       *Coordinator
-	now     time.Time
-	st      *group.State
-	snap    *store.Snapshot
-	log     map[assign.Unit]assign.Entry
-	drains  map[string]assign.NodeRecord
-	acked   map[assign.Unit]int64
-	live    map[string]group.Peer // by member id
-	byNode  map[string]group.Peer // by node.id
-	records []*kgo.Record
-	failed  map[assign.Unit]string // statuses that only the leader can write
-	ended   []assign.Unit          // whose nodes are gone
-	next    time.Duration
+	c        *Coordinator
+	now      time.Time
+	st       *group.State
+	snap     *store.Snapshot
+	log      map[assign.Unit]assign.Entry
+	drains   map[string]assign.NodeRecord
+	acked    map[assign.Unit]int64
+	live     map[string]group.Peer // by member id
+	byNode   map[string]group.Peer // by node.id
+	records  []*kgo.Record
+	failed   map[assign.Unit]string // statuses that only the leader can write
+	ended    []assign.Unit          // whose nodes are gone
+	gone     map[string]time.Time   // members that were taken out of the group, and when
+	watching map[string]bool        // nodes on which a suspected unit has just been started
+	next     time.Duration
 }
 
 // decide looks at who is there, what is wanted and what the log says, and writes what
@@ -88,7 +90,9 @@ func (c *Coordinator) decide(ctx context.Context, l *leading) (next time.Duratio
 		_, _ = rand.Read(key) // never fails
 		r.records = append(r.records, c.Log.KeysRecord([][]byte{key}, r.now))
 	}
+	r.blame()
 	r.nodes()
+	r.quarantine()
 	r.place()
 	if len(r.records) > 0 {
 		if err := l.writer.Write(ctx, r.records...); err != nil {
@@ -112,10 +116,10 @@ func (c *Coordinator) newRound() *round {
 			delete(c.acked, u)
 		}
 	}
-	gone := maps.Clone(c.gone)
+	r.gone = maps.Clone(c.gone)
 	c.mu.Unlock()
 	for _, p := range r.st.Peers { // by age: of two lives of a node the younger counts
-		if _, out := gone[p.Member]; out || p.ID == "" {
+		if _, out := r.gone[p.Member]; out || p.ID == "" {
 			continue
 		}
 		r.live[p.Member] = p
@@ -155,8 +159,8 @@ func (r *round) place() {
 	}
 	moving, under := 0, make(map[assign.Unit]bool)
 	for u, e := range r.log {
-		if e.State == assign.Quarantined || e.State == assign.Unplaced {
-			continue
+		if e.State != assign.Assigned && e.State != assign.Revoking {
+			continue // nobody has it
 		}
 		_, alive := r.live[e.Member]
 		if e.State == assign.Revoking {
@@ -183,14 +187,22 @@ func (r *round) place() {
 	in.MaxMoves = r.moves(moving)
 	plan := placement.Place(in)
 	for u, node := range plan.Assign {
-		if under[u] {
-			continue // its owner has not let go of it
+		if under[u] || r.log[u].State == assign.Quarantined {
+			continue // its owner has not let go of it; nobody is to have it
+		}
+		if !r.mayStart(u, node) {
+			r.hold(u)
+			continue
 		}
 		r.assign(u, node, r.whyNew(u))
 	}
 	for u, node := range in.Current { // units whose node has come back
 		e := r.log[u]
 		if _, alive := r.live[e.Member]; e.State == assign.Assigned && !alive && plan.Assign[u] == "" && !slices.Contains(plan.Drop, u) {
+			if !r.mayStart(u, node) {
+				r.hold(u)
+				continue
+			}
 			r.assign(u, node, "its node was started again")
 		}
 	}
@@ -217,7 +229,7 @@ func (r *round) place() {
 		}
 	}
 	for u, e := range r.log {
-		if (e.State == assign.Quarantined || e.State == assign.Unplaced) && !r.isWanted(u) {
+		if e.State != assign.Assigned && e.State != assign.Revoking && !r.isWanted(u) {
 			r.records = append(r.records, r.c.Log.UnitRecord(u, nil))
 		} else if _, here := in.Current[u]; !here && e.State == assign.Assigned && !r.isWanted(u) {
 			r.end(u, false) // its node is gone, and so is what it ran
@@ -287,22 +299,24 @@ func (r *round) whyNew(u assign.Unit) string {
 		return "it is new"
 	case e.State == assign.Revoking:
 		return e.Reason
-	case e.State == assign.Unplaced, e.State == assign.Quarantined:
+	case e.State == assign.Unplaced:
 		return "there is a node for it again"
+	case e.State == assign.Waiting:
+		return "it was its turn"
 	}
 	return "node " + e.Node + " is gone"
 }
 
 func (r *round) assign(u assign.Unit, node, reason string) {
 	p := r.byNode[node]
-	rec := &assign.Record{State: assign.Assigned, Node: node, Member: p.Member, Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason}
+	rec := &assign.Record{State: assign.Assigned, Node: node, Member: p.Member, Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason, Deaths: r.recent(r.log[u].Deaths)}
 	r.records = append(r.records, r.c.Log.UnitRecord(u, rec))
 }
 
 func (r *round) revoke(u assign.Unit, e assign.Entry, to, reason string) {
 	deadline := r.now.Add(r.c.RevokeTimeout)
 	rec := &assign.Record{State: assign.Revoking, Node: e.Node, Member: e.Member, Epoch: e.Offset, To: to, Deadline: deadline.UnixMilli(),
-		Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason}
+		Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason, Deaths: e.Deaths}
 	r.records = append(r.records, r.c.Log.UnitRecord(u, rec))
 }
 

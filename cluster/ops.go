@@ -274,6 +274,9 @@ func (h *Herder) RestartConnector(ctx context.Context, name string) error {
 	if !h.Configs.Snapshot().Contains(name) {
 		return h.unknown(name)
 	}
+	if lifted, err := h.lift(ctx, placement.Instance(name)); lifted {
+		return err
+	}
 	if err := h.owned(ctx, placement.Instance(name)); err != nil {
 		return err
 	}
@@ -305,6 +308,16 @@ func (h *Herder) RestartConnectorAndTasks(ctx context.Context, r RestartRequest)
 		return ConnectorStatus{}, Errorf(404, "Status for connector %s not found", r.Connector)
 	}
 	err := h.write(ctx, r.Connector, func(ctx context.Context) error {
+		units := make([]Unit, len(p.tasks), len(p.tasks)+1)
+		for i, id := range p.tasks {
+			units[i] = Unit(id)
+		}
+		if p.connector {
+			units = append(units, placement.Instance(r.Connector))
+		}
+		if _, err := h.lift(ctx, units...); err != nil {
+			return err
+		}
 		return h.Configs.PutRestartRequest(ctx, store.RestartRequest(r))
 	})
 	return p.status, err
@@ -326,6 +339,9 @@ func (h *Herder) RestartTask(ctx context.Context, id connectors.TaskID) error {
 		}
 		return Errorf(404, "Unknown task: %s", id)
 	}
+	if lifted, err := h.lift(ctx, Unit(id)); lifted {
+		return err
+	}
 	if err := h.owned(ctx, Unit(id)); err != nil {
 		return err
 	}
@@ -340,6 +356,14 @@ func (h *Herder) RestartTask(ctx context.Context, id connectors.TaskID) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// lift lets what was quarantined start again; then there is nothing else to restart.
+func (h *Herder) lift(ctx context.Context, units ...Unit) (bool, error) {
+	if h.Nodes == nil {
+		return false, nil
+	}
+	return h.Nodes.lift(ctx, units...)
 }
 
 // owned returns nil when a unit is to be found on this node, and else where it is.

@@ -26,6 +26,7 @@ const (
 	Revoking    = "revoking"    // the member is to stop it and to say so
 	Quarantined = "quarantined" // nobody runs it: it was there when nodes died
 	Unplaced    = "unplaced"    // nobody can run it; the reason says why
+	Waiting     = "waiting"     // its turn to be started comes
 )
 
 // Format is the version of the records that this program writes.
@@ -54,8 +55,9 @@ type Record struct {
 
 // Death is the end of a node soon after it had started a unit.
 type Death struct {
-	Node string `json:"node"`
-	At   int64  `json:"at"` // ms since the epoch
+	Node  string `json:"node"`
+	At    int64  `json:"at"`    // ms since the epoch
+	Lived int64  `json:"lived"` // ms from the unit's start to the death
 }
 
 // Entry is a unit's last record in the log.

@@ -36,6 +36,8 @@ var clusterKeys = []configdef.Key{
 		Doc: "Connectors and tasks that move from node to node at the same time, for balance or because a node is drained. The work of a node that died moves at once.", Validator: configdef.AtLeast(1)},
 	{Name: "rebalance.settle.ms", Type: configdef.Int, Default: "5000", Importance: configdef.Low, Group: "Troupe", Order: 35,
 		Doc: "How long the nodes must have been the same before work moves for balance.", Validator: configdef.AtLeast(0)},
+	{Name: "failover.quarantine.window.ms", Type: configdef.Int, Default: "60000", Importance: configdef.Low, Group: "Troupe", Order: 37,
+		Doc: "A connector or task whose node died within this time of its start, on two nodes or three times, is not started again until somebody restarts it. 0 turns that off.", Validator: configdef.AtLeast(0)},
 	{Name: "drain.timeout.ms", Type: configdef.Int, Default: "30000", Importance: configdef.Medium, Group: "Troupe", Order: 36,
 		Doc: "How long a node that is told to end waits for its work to move to others; what is left then is stopped, and goes on elsewhere.", Validator: configdef.AtLeast(0)},
 }

@@ -1,0 +1,199 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/troupeio/troupe/cluster/assign"
+	"github.com/troupeio/troupe/cluster/group"
+)
+
+// A unit that takes its node down would take down one after the other. Which one it
+// was cannot be seen from outside, so suspicion is kept in the log: a node's death is
+// held against the units that it had started last. They start again one at a time on
+// each node and are watched for a while; a death then is held against those that were
+// watched. With deaths on two nodes, or three in all, a unit is quarantined.
+
+const (
+	// sameStart is how close to the last start of a node another one counts as last too.
+	sameStart = 2 * time.Second
+	// longestWatch: units that lived longer before the death are not watched, since
+	// waiting for each would keep innocent work away for too long.
+	longestWatch = 5 * time.Second
+	// keptDeaths is how long a death is remembered.
+	keptDeaths = 10 * time.Minute
+
+	maxDeaths     = 3
+	maxDeathNodes = 2
+)
+
+// blame notes the deaths of this round in the entries of the units that are suspected.
+func (r *round) blame() {
+	dead := make(map[string][]assign.Unit) // by member id
+	for u, e := range r.log {
+		if _, alive := r.live[e.Member]; alive || e.Member == "" || e.State != assign.Assigned && e.State != assign.Revoking {
+			continue
+		}
+		if r.drains[e.Node].Drain == group.BootOf(e.Member) && e.Member != "" || r.c.QuarantineWindow <= 0 {
+			continue // it had said that it was leaving
+		}
+		dead[e.Member] = append(dead[e.Member], u)
+	}
+	for member, units := range dead {
+		died := r.now
+		if at, ok := r.gone[member]; ok {
+			died = at
+		}
+		var suspects []assign.Unit
+		for _, u := range units {
+			if r.watched(r.log[u], died) {
+				suspects = append(suspects, u)
+			}
+		}
+		if len(suspects) == 0 {
+			last := int64(0)
+			for _, u := range units {
+				last = max(last, r.log[u].At)
+			}
+			for _, u := range units {
+				at := time.UnixMilli(r.log[u].At)
+				if died.Sub(at) <= r.c.QuarantineWindow && time.UnixMilli(last).Sub(at) <= sameStart {
+					suspects = append(suspects, u)
+				}
+			}
+		}
+		for _, u := range suspects {
+			e := r.log[u]
+			e.Deaths = append(r.recent(e.Deaths), assign.Death{Node: e.Node, At: died.UnixMilli(), Lived: died.UnixMilli() - e.At})
+			r.log[u] = e
+		}
+	}
+}
+
+// recent returns the deaths that are still remembered, in memory of their own.
+func (r *round) recent(deaths []assign.Death) []assign.Death {
+	return slices.DeleteFunc(slices.Clone(deaths), func(d assign.Death) bool {
+		return r.now.Sub(time.UnixMilli(d.At)) > keptDeaths
+	})
+}
+
+// watch is how long a unit is watched after its next start; 0: not at all.
+func watch(e assign.Entry) time.Duration {
+	if len(e.Deaths) == 0 {
+		return 0
+	}
+	lived := time.Duration(e.Deaths[len(e.Deaths)-1].Lived) * time.Millisecond
+	if lived > longestWatch {
+		return 0
+	}
+	return lived*3/2 + time.Second
+}
+
+// watched reports whether a unit is, or was at a time, under watch.
+func (r *round) watched(e assign.Entry, at time.Time) bool {
+	return e.State == assign.Assigned && at.Sub(time.UnixMilli(e.At)) < watch(e)
+}
+
+// guilty reports whether a unit has been there when too many nodes died.
+func guilty(deaths []assign.Death) bool {
+	nodes := make(map[string]bool)
+	for _, d := range deaths {
+		nodes[d.Node] = true
+	}
+	return len(nodes) >= maxDeathNodes || len(deaths) >= maxDeaths
+}
+
+// quarantine takes the guilty out of this round's work and says so in the log and in
+// their statuses. A new configuration lets a unit out.
+func (r *round) quarantine() {
+	for u, e := range r.log {
+		switch {
+		case e.State == assign.Quarantined && r.snap.ConfigOffset(u.Connector) > e.Config:
+			delete(r.log, u) // as new
+		case e.State == assign.Assigned || e.State == assign.Revoking:
+			if _, alive := r.live[e.Member]; alive || !guilty(e.Deaths) || !r.isWanted(u) {
+				continue
+			}
+			reason := quarantined(u, e.Deaths)
+			rec := assign.Record{State: assign.Quarantined, Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason, Deaths: e.Deaths}
+			r.records = append(r.records, r.c.Log.UnitRecord(u, &rec))
+			r.log[u] = assign.Entry{Record: rec}
+			r.failed[u] = reason
+			r.c.Logger.Error("a connector or task is not placed again", "unit", u.String(), "reason", reason)
+		}
+	}
+}
+
+func quarantined(u assign.Unit, deaths []assign.Death) string {
+	var when []string
+	for _, d := range deaths {
+		when = append(when, fmt.Sprintf("%s at %s, %v after it was started there", d.Node, time.UnixMilli(d.At).UTC().Format(time.RFC3339), time.Duration(d.Lived)*time.Millisecond))
+	}
+	return fmt.Sprintf("org.apache.kafka.connect.errors.ConnectException: %s is quarantined: the nodes that ran it died (%s)\nIt is not started again until somebody restarts it or changes its configuration; the dead nodes' logs say what happened.", u, strings.Join(when, "; "))
+}
+
+// mayStart reports whether a unit may start on a node now: of those that are watched
+// there is one at a time on each node.
+func (r *round) mayStart(u assign.Unit, node string) bool {
+	e := r.log[u]
+	if watch(e) == 0 {
+		return true
+	}
+	if r.watching == nil {
+		r.watching = make(map[string]bool)
+		for _, o := range r.log {
+			if r.watched(o, r.now) {
+				r.watching[o.Node] = true
+				r.next = min(r.next, time.UnixMilli(o.At).Add(watch(o)).Sub(r.now)+time.Millisecond)
+			}
+		}
+	}
+	if !r.watching[node] {
+		r.watching[node] = true
+		r.next = min(r.next, watch(e)+time.Millisecond)
+		return true
+	}
+	return false
+}
+
+// hold keeps a unit that may not start yet.
+func (r *round) hold(u assign.Unit) {
+	e := r.log[u]
+	if e.State == assign.Waiting {
+		return
+	}
+	r.records = append(r.records, r.c.Log.UnitRecord(u, &assign.Record{State: assign.Waiting, Config: r.snap.Offset(), Generation: r.st.Generation,
+		At: r.now.UnixMilli(), Deaths: e.Deaths, Reason: "a node died soon after it was started there, with others; they start again one at a time"}))
+}
+
+// lift lets quarantined units of a connector start again. It reports whether there
+// were any; on a node that does not lead it is an [Elsewhere].
+func (c *Coordinator) lift(ctx context.Context, units ...Unit) (bool, error) {
+	var recs []*kgo.Record
+	for _, u := range units {
+		if e, ok := c.Log.Unit(u); ok && e.State == assign.Quarantined {
+			recs = append(recs, c.Log.UnitRecord(u, nil))
+		}
+	}
+	if len(recs) == 0 {
+		return false, nil
+	}
+	if err := c.here(ctx); err != nil {
+		return true, err
+	}
+	l := c.lead.Load()
+	if l == nil {
+		return true, c.notLeading(ctx)
+	}
+	if err := l.writer.Write(ctx, recs...); err != nil {
+		return true, err
+	}
+	err := c.Log.WaitFor(ctx, recs[len(recs)-1].Offset)
+	c.Poke()
+	return true, err
+}
