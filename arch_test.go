@@ -21,6 +21,7 @@ var homes = map[string][]string{
 	"github.com/asynkron/protoactor-go":  {"actors", "cluster", "main"},
 	"github.com/twmb/franz-go/pkg/kgo":   {"actors", "cluster", "main"},
 	"github.com/twmb/franz-go/pkg/kfake": {"cluster/devbroker"},
+	"github.com/hashicorp/memberlist":    {"cluster/membership", "cluster/clustertest"},
 	"github.com/dlclark/regexp2":         {"codec/javaregex"},
 	"github.com/prometheus":              {"actors/telemetry"},
 	"go.opentelemetry.io":                {"actors/telemetry"},

@@ -1,15 +1,19 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/troupeio/troupe/actors/telemetry"
+	"github.com/troupeio/troupe/cluster/group"
 	"github.com/troupeio/troupe/cluster/membership"
 )
 
@@ -20,6 +24,8 @@ type gossip struct {
 	g     *membership.Gossip // nil until it begins
 	keys  string             // those that are in use, to notice a change
 	pokes chan struct{}
+
+	learnt map[string]bool // addresses of the group's members; of run alone
 }
 
 func (g *gossip) get() *membership.Gossip {
@@ -40,6 +46,14 @@ func (g *gossip) Unreachable() []string {
 		return m.Unreachable()
 	}
 	return nil
+}
+
+// Silence implements [cluster.Gossip].
+func (g *gossip) Silence() time.Duration {
+	if m := g.get(); m != nil {
+		return m.Silence()
+	}
+	return 0
 }
 
 // addr is where the others reach it; "" until it begins.
@@ -81,14 +95,9 @@ func (g *gossip) run(ctx context.Context, k *clustered) {
 			if !begun {
 				k.member.Rejoin() // the others learn where this node gossips
 			}
-			st := k.member.State()
-			var addrs []string
-			for _, p := range st.Peers {
-				if p.Gossip != "" && p.Boot != k.who.boot {
-					addrs = append(addrs, p.Gossip)
-				}
+			if st := k.member.State(); st.Member != "" {
+				m.AddSeeds(g.learn(st.Peers, k.who.boot, m)...)
 			}
-			m.AddSeeds(addrs...)
 		}
 		select {
 		case <-ctx.Done():
@@ -97,6 +106,24 @@ func (g *gossip) run(ctx context.Context, k *clustered) {
 		case <-time.After(gossipLook):
 		}
 	}
+}
+
+// learn returns where the group's members gossip, and has those forgotten that have
+// left it.
+func (g *gossip) learn(peers []group.Peer, self string, m *membership.Gossip) []string {
+	now := make(map[string]bool)
+	for _, p := range peers {
+		if p.Gossip != "" && p.Boot != self {
+			now[p.Gossip] = true
+		}
+	}
+	for addr := range g.learnt {
+		if !now[addr] {
+			m.DropSeeds(addr)
+		}
+	}
+	g.learnt = now
+	return slices.Collect(maps.Keys(now))
 }
 
 // gossipLook is how often a change is looked for that nothing has told of.
@@ -136,7 +163,7 @@ func (k *clustered) startGossip() error {
 		return nil
 	}
 	ms := func(key string) time.Duration { return time.Duration(v.Int(key)) * time.Millisecond }
-	o := membership.Options{Bind: n.gossipBind(), Advertise: n.settings.Props["gossip.advertise"], Label: n.settings.Props["group.id"], Keys: keys,
+	o := membership.Options{Bind: n.gossipBind(), Advertise: cmp.Or(n.settings.Props["gossip.advertise"], n.settings.Props["rest.advertised.host.name"]), Label: n.settings.Props["group.id"], Keys: keys,
 		ProbeInterval: ms("gossip.probe.interval.ms"), ProbeTimeout: ms("gossip.probe.timeout.ms"), SuspicionMult: v.Int("gossip.suspicion.multiplier"),
 		Seeds: v.List("gossip.seeds"), Log: n.logs.Logger(telemetry.LogHerder + ".gossip"),
 		Meta: membership.Meta{Node: k.who.id, Boot: k.who.boot, Started: k.since, REST: n.baseURL(), Version: version, State: membership.Running},

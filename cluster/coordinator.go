@@ -28,6 +28,8 @@ type Membership interface {
 type Gossip interface {
 	// Sees reports whether a life of a node, by its boot id, is seen alive now.
 	Sees(boot string) bool
+	// Silence is how long no other node has answered.
+	Silence() time.Duration
 	// Unreachable lists addresses of known nodes that gossip doesn't reach.
 	Unreachable() []string
 }
@@ -88,6 +90,7 @@ type Coordinator struct {
 
 	standing atomic.Pointer[string] // member id whose assignments this node may run; nil: none
 	lead     atomic.Pointer[leading]
+	counts   counts
 
 	mu        sync.Mutex
 	watchers  []chan struct{}       // of whoever waits for a change
@@ -154,8 +157,9 @@ func (c *Coordinator) nudge() {
 	}
 }
 
-// idleTick is the pace of the loop when nothing tells it of a change.
-const idleTick = time.Second
+// idleTick is the pace of the loop when nothing tells it of a change; a node that is
+// cut off from all others notices within it.
+const idleTick = 250 * time.Millisecond
 
 func (c *Coordinator) loop() {
 	timer := time.NewTimer(idleTick)
@@ -189,6 +193,7 @@ func (c *Coordinator) beside(busy *atomic.Bool, f func()) {
 // step looks at everything once and returns when to look again at the latest.
 func (c *Coordinator) step() time.Duration {
 	st := c.member.State()
+	c.counts.saw(st)
 	held := c.member.Lease().Held()
 	c.watchOthers(st)
 	c.follow(st, held)

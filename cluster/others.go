@@ -26,8 +26,12 @@ func (c *Coordinator) watchOthers(st *group.State) {
 		c.noMoves = time.Now()
 	}
 	c.mu.Unlock()
-	c.member.Lease().Narrow(c.Gossip != nil && len(st.Peers) > 1 && 2*c.seen(st) <= len(st.Peers))
+	// A node that is cut off takes a while to believe that of each of many others; that
+	// none of them has answered for so long says it sooner.
+	c.member.Lease().Narrow(c.Gossip != nil && len(st.Peers) > 1 && (2*c.seen(st) <= len(st.Peers) || c.Gossip.Silence() > longSilence))
 }
+
+const longSilence = 1200 * time.Millisecond
 
 func nodesOf(st *group.State) []string {
 	var out []string
@@ -118,6 +122,7 @@ func (c *Coordinator) evict(p group.Peer, wait time.Duration) {
 		}
 		return
 	}
+	c.counts.evictions.Add(1)
 	c.Logger.Info("took a lost node out of the worker's group", "node", p.ID, "member", p.Member)
 	c.mu.Lock()
 	c.gone[p.Member] = time.Now()
