@@ -85,7 +85,9 @@ func (f *forwarder) settle(ctx context.Context, w http.ResponseWriter, r *reques
 					return f.pass(ctx, w, r, nd.said)
 				}
 			}
-			why = nd.why
+			if why == "" || ctx.Err() == nil { // that the time is over explains nothing
+				why = nd.why
+			}
 		case errors.As(err, &notHere):
 			if cluster.Forwarded(ctx) {
 				return notHere

@@ -398,6 +398,31 @@ func TestNobodyKnows(t *testing.T) {
 			t.Errorf("%d %s", res.status, res.body)
 		}
 	})
+	t.Run("the worker stops meanwhile", func(t *testing.T) {
+		arrived, left := make(chan struct{}), make(chan struct{})
+		url, _ := leader(t, func(_ http.ResponseWriter, r *http.Request) {
+			close(arrived)
+			<-r.Context().Done()
+			close(left)
+		})
+		a := node(t, Options{})
+		a.do = to(url)
+		r, _ := http.NewRequestWithContext(t.Context(), "PUT", a.url+"connectors/a/pause", nil)
+		var asker sync.WaitGroup
+		asker.Go(func() {
+			if resp, err := http.DefaultClient.Do(r); err == nil { // or its connection breaks
+				_ = resp.Body.Close()
+			}
+		})
+		<-arrived
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		if err := a.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a request in flight was not waited for: %v", err)
+		}
+		<-left // its connection to the other node is closed
+		asker.Wait()
+	})
 	t.Run("a redirect is not followed", func(t *testing.T) {
 		url, got := leader(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/elsewhere", http.StatusFound) })
 		a := node(t, Options{})
@@ -519,8 +544,10 @@ func TestManyAtOnce(t *testing.T) {
 				done[what]++
 				return nil
 			}
-			// A node's view may be behind.
-			return to(ns[(l+len(what))%3].url)(ctx, what)
+			if n.called.Load()%4 == 0 {
+				l++ // a node's view may be behind
+			}
+			return to(ns[l%3].url)(ctx, what)
 		}
 	}
 	stop := make(chan struct{})

@@ -43,7 +43,10 @@ type peer struct {
 	http   *http.Client
 }
 
-func newPeer(s *signer, conf *tls.Config) *peer {
+// newPeer returns one that keeps its connections, or one that makes a connection for
+// each request: a node that is gone then shows itself before anything is sent, where a
+// connection that was kept would take the request and leave it open what became of it.
+func newPeer(s *signer, conf *tls.Config, keep bool) *peer {
 	return &peer{signer: s, http: &http.Client{
 		// A redirect would take the signature elsewhere.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -56,6 +59,7 @@ func newPeer(s *signer, conf *tls.Config) *peer {
 			MaxConnsPerHost:     maxConns,
 			MaxIdleConnsPerHost: 8,
 			MaxIdleConns:        256,
+			DisableKeepAlives:   !keep,
 			DisableCompression:  true, // answers are passed on as they are
 		},
 	}}
@@ -123,7 +127,7 @@ func (p *peer) do(ctx context.Context, base, method, path, query string, header 
 	if err := p.signer.sign(req, path+"?"+query, body); err != nil {
 		return nil, &notDone{why: err.Error(), kind: notHereKey}
 	}
-	resp, err := p.http.Do(req) //nolint:bodyclose // it is, below
+	resp, err := p.http.Do(req)
 	if err != nil {
 		// Without a connection nothing has left; with one, who knows. What only
 		// reads is never carried out.
@@ -173,7 +177,7 @@ func NewClient(keys cluster.SessionKeys, algorithm string, conf *tls.Config) (*C
 	if err != nil {
 		return nil, err
 	}
-	return &Client{newPeer(s, conf)}, nil
+	return &Client{newPeer(s, conf, true)}, nil
 }
 
 // Close closes the connections that are not in use; the others close with their calls.

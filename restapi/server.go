@@ -125,7 +125,7 @@ func newServer(o Options) (s *Server, main, admin http.Handler, err error) {
 		if a.signer, err = newSigner(o.Keys, o.SignatureAlgorithm, o.VerificationAlgorithms); err != nil {
 			return nil, nil, nil, err
 		}
-		s.forward = newForwarder(newPeer(a.signer, o.ClientTLS), o.Nodes, o.Log)
+		s.forward = newForwarder(newPeer(a.signer, o.ClientTLS, false), o.Nodes, o.Log)
 		a.forward = s.forward
 	}
 	adminRouter := newRouter(a.adminRoutes())
