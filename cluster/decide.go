@@ -75,6 +75,7 @@ type round struct {
 	gone     map[string]time.Time   // members that were taken out of the group, and when
 	watching map[string]bool        // nodes on which a suspected unit has just been started
 	next     time.Duration
+	moved    int64 // units that go to another node
 }
 
 // decide looks at who is there, what is wanted and what the log says, and writes what
@@ -102,6 +103,7 @@ func (c *Coordinator) decide(ctx context.Context, l *leading) (next time.Duratio
 			return 0, err
 		}
 	}
+	c.counts.moves.Add(r.moved)
 	r.report()
 	return r.next, nil
 }
@@ -309,6 +311,7 @@ func (r *round) whyNew(u assign.Unit) string {
 
 func (r *round) assign(u assign.Unit, node, reason string) {
 	p := r.byNode[node]
+	r.countMove(u, node)
 	rec := &assign.Record{State: assign.Assigned, Node: node, Member: p.Member, Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason, Deaths: r.recent(r.log[u].Deaths)}
 	r.records = append(r.records, r.c.Log.UnitRecord(u, rec))
 }

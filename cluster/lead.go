@@ -91,6 +91,7 @@ func (c *Coordinator) begin(st *group.State) {
 	c.mu.Unlock()
 	c.Configs.UseWriter(l.writer)
 	c.lead.Store(l)
+	c.counts.terms.Add(1)
 	c.poked.Add(1) // everything is to be decided anew
 	c.Logger.Info("this node leads the cluster", "node", c.Node, "generation", st.Generation, "nodes", len(st.Peers), "after", time.Since(l.since).Round(time.Millisecond))
 }
