@@ -40,18 +40,36 @@ func (s *state) relocate(p *Plan, most int) {
 	slices.SortStableFunc(list, func(a, b wrong) int {
 		return cmp.Or(cmp.Compare(a.rank, b.rank), cmp.Compare(s.place[a.u], s.place[b.u]))
 	})
+	// Units with the same rules on the same node are held for the same reason, until a
+	// move makes room somewhere.
+	type plight struct {
+		class, from int32
+		cause       Cause
+	}
+	held := make(map[plight]string)
 	for _, w := range list {
 		if len(p.Moves) == most {
 			return
 		}
 		from := s.place[w.u]
+		same := plight{w.g.class, from, w.cause}
+		free := s.barred[w.u] == nil
+		if text, ok := held[same]; ok && free {
+			p.Held[s.unit(w.g, w.u)] = text
+			continue
+		}
 		s.tally(w.g)
 		to := s.cheapest(w.g, w.u)
 		s.clear(w.g)
 		if to == nowhere {
-			p.Held[s.unit(w.g, w.u)] = "it should leave node " + s.nodes[from].ID + " (" + s.reason(w.g, w.cause, from, to) + "), but " + s.why(w.g, w.u)
+			text := "it should leave node " + s.nodes[from].ID + " (" + s.reason(w.g, w.cause, from, to) + "), but " + s.why(w.g, w.u)
+			p.Held[s.unit(w.g, w.u)] = text
+			if free {
+				held[same] = text
+			}
 			continue
 		}
+		clear(held)
 		p.Moves = append(p.Moves, Move{s.unit(w.g, w.u), s.nodes[from].ID, s.nodes[to].ID, w.cause, s.reason(w.g, w.cause, from, to)})
 		s.put(w.g, w.u, to)
 	}
@@ -66,6 +84,10 @@ type offer struct {
 	cause Cause
 	round int // in which it was made
 }
+
+// near is how near to the best offer a move may be worth to be made before it. Without
+// this margin each move onto an idle node would have thousands of offers made again.
+const near = 0.9
 
 // improve makes up to most moves of units of the given status, the most useful first.
 // With a plan, the moves are added to it and a unit moves once.
@@ -96,17 +118,20 @@ func (s *state) improve(which status, most int, p *Plan) {
 			return
 		}
 		// An offer that was made before the last move may be worth less by now: it is
-		// made again when it comes to the top. It may be worth more too, which is
-		// seen when all are made anew.
+		// made again when it comes to the top, and taken if it is still about the
+		// best. It may be worth more too, which is seen when all are made anew.
 		for len(offers.items) > 0 {
 			o := offers.pop()
 			if o.round < round {
 				again, ok := s.best(o.g, which)
-				if ok {
-					again.round = round
-					offers.push(again)
+				if !ok {
+					continue
 				}
-				continue
+				o, o.round = again, round
+				if len(offers.items) > 0 && o.worth < near*offers.items[0].worth {
+					offers.push(o)
+					continue
+				}
 			}
 			from := s.place[o.unit]
 			if p != nil {

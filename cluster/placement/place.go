@@ -10,7 +10,9 @@ import (
 // Moves into it. Rounds of Place with the same nodes and connectors come to an end:
 // some round asks for no move.
 //
-// Its time goes with nodes + units, besides MaxMoves × nodes.
+// Its time goes with nodes and units, not with their product, but for units that are
+// moved or barred from some nodes: each of those looks at all nodes. Each distinct set of
+// rules is held against each node once.
 func Place(in Input) Plan {
 	s, drop := build(&in)
 	p := Plan{Drop: drop, Assign: make(map[Unit]string), Unplaced: make(map[Unit]string), Held: make(map[Unit]string)}
@@ -59,15 +61,15 @@ func (s *state) assign(p *Plan) {
 	}
 
 	p.Assign = make(map[Unit]string, n)
+	reason, class := "", int32(-1) // the reason is the same for all units of a class
 	for _, g := range todo {
-		reason := ""
 		for u := g.first; u < g.first+g.n; u++ {
 			switch {
 			case s.place[u] == nowhere && s.barred[u] != nil:
 				p.Unplaced[s.unit(g, u)] = s.why(g, u)
 			case s.place[u] == nowhere:
-				if reason == "" {
-					reason = s.why(g, u)
+				if class != g.class {
+					reason, class = s.why(g, u), g.class
 				}
 				p.Unplaced[s.unit(g, u)] = reason
 			case s.status[u] == fresh:
@@ -135,7 +137,6 @@ type filler struct {
 	pools  []pool
 	pool   []int32 // of each node
 	byCost heap[priced]
-	aside  []int32 // full nodes
 }
 
 // pool is nodes of about the same capacity. What a unit adds to load/capacity depends
@@ -238,8 +239,7 @@ func (f *filler) group(g *group) (placed int) {
 				break
 			}
 			if f.full(i) {
-				f.aside = append(f.aside, i)
-				continue
+				continue // and will stay so
 			}
 			f.byCost.push(priced{f.cost(g, i, f.x[i], step), i})
 		}
@@ -253,7 +253,6 @@ func (f *filler) group(g *group) (placed int) {
 		placed++
 		if f.full(i) {
 			f.byCost.pop()
-			f.aside = append(f.aside, i)
 			continue
 		}
 		f.byCost.items[0].cost = f.cost(g, i, f.x[i], step)
@@ -263,9 +262,6 @@ func (f *filler) group(g *group) (placed int) {
 	for _, p := range f.byCost.items {
 		f.pools[f.pool[p.node]].byLoad.push(p.node)
 	}
-	for _, i := range f.aside {
-		f.pools[f.pool[i]].byLoad.push(i)
-	}
-	f.byCost.items, f.aside = f.byCost.items[:0], f.aside[:0]
+	f.byCost.items = f.byCost.items[:0]
 	return placed
 }

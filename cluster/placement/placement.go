@@ -96,7 +96,7 @@ type Plan struct {
 	Assign map[Unit]string
 	// Moves are the live units to move now, the most important first: off draining
 	// nodes, then off nodes that rules or bars forbid, then for balance, the
-	// most useful first. There are at most MaxMoves, a unit at most once.
+	// most useful (or one worth nearly as much) first. There are at most MaxMoves, a unit at most once.
 	Moves []Move
 	// Unplaced are the units that no node can take, each with the reason, for its status.
 	Unplaced map[Unit]string
