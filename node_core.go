@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -54,12 +53,14 @@ func (n *node) newCore(ctx context.Context) (_ *core, err error) {
 	c.pid = c.system.Root.Spawn(c.worker.ActorProps())
 	deadLetters, stopCounting := telemetry.CountDeadLetters(c.system)
 	c.closers = append(c.closers, stopCounting)
-	handler := n.metricsHandler(c.worker, states, deadLetters)
-	n.metrics.Store(&handler)
 	c.herder.Start(c.system, c.pid)
+	var co *cluster.Coordinator
 	if c.nodes != nil {
-		c.nodes.co.Start(c.herder, c.nodes.member)
+		co = c.nodes.co
+		co.Start(c.herder, c.nodes.member)
 	}
+	handler := n.metricsHandler(c.worker, states, deadLetters, co)
+	n.metrics.Store(&handler)
 	return c, nil
 }
 
@@ -80,22 +81,6 @@ func (n *node) workerConfig(h *cluster.Herder, listener worker.Listener) worker.
 		Spans: n.tracing.Spans(), Log: n.logs.Logger(telemetry.LogTask), Policy: policy, Grace: s.Grace, CallTimeout: s.CallTimeout,
 		FlushInterval: s.FlushInterval, FlushTimeout: s.FlushTimeout, Budget: v.Long("task.buffer.bytes"),
 		TopicCreation: s.TopicCreation, StaticMembers: !n.standalone()}
-}
-
-func (n *node) metricsHandler(w *worker.Worker, states *telemetry.States, deadLetters func() int64) http.Handler {
-	clientID := n.settings.Props["client.id"]
-	if clientID == "" {
-		clientID = "connect-" + n.workerID
-	}
-	mc := telemetry.Config{Work: w, Totals: &w.Totals, States: states, DeadLetters: deadLetters, ClientID: clientID,
-		Version: version, Commit: commit, Start: n.begun, Log: n.log}
-	if !n.standalone() {
-		joined := n.begun
-		mc.Rebalance = func() telemetry.Rebalance {
-			return telemetry.Rebalance{Protocol: "SESSIONED", Leader: "http://" + n.workerID + "/", Epoch: 1, Completed: 1, Last: joined}
-		}
-	}
-	return telemetry.NewMetrics(mc).Handler()
 }
 
 // fail tells of a part that failed and that can be made again. It does not block.

@@ -36,6 +36,9 @@ type Config struct {
 	// Rebalance is the node's part in its group; nil when there is no group: the
 	// metrics of rebalances are then left out, as in Kafka Connect's standalone mode.
 	Rebalance func() Rebalance
+	// Cluster is the node's part in a cluster; nil for a worker that is alone: its
+	// metrics are then left out.
+	Cluster func() Cluster
 	// DeadLetters counts messages to actors that were gone, see [CountDeadLetters];
 	// nil: 0.
 	DeadLetters func() int64
@@ -56,6 +59,17 @@ type Rebalance struct {
 	Rebalancing bool
 	Last        time.Time    // end of the last rebalance; zero: there was none
 	Time        *task.Timing // of rebalances; nil: not measured
+}
+
+// Cluster is what a node tells of its part in a cluster of ours.
+type Cluster struct {
+	Lease   time.Duration // left of its good standing; negative: lost for so long
+	Members int           // of the last generation of the group
+	Seen    int           // of those, seen alive by gossip, this node included
+	Leads   bool          // this node leads
+	Held    int           // connector instances and tasks that are assigned to this node
+
+	Terms, Evictions, Evicted, Moves int64 // counts; the table says of what
 }
 
 // Func is a number of another package, such as the members seen by gossip. It has
@@ -97,7 +111,7 @@ func newCollector(cfg Config, reg *prometheus.Registry) *Metrics {
 		m.table = append(m.table, row)
 	}
 	m.table = slices.DeleteFunc(m.table, func(r metric) bool {
-		return !r.exported() || (cfg.Rebalance == nil && r.mbean == "connect-worker-rebalance-metrics")
+		return !r.exported() || (cfg.Rebalance == nil && r.mbean == "connect-worker-rebalance-metrics") || (cfg.Cluster == nil && r.clustered)
 	})
 	for _, r := range m.table {
 		m.descs = append(m.descs, prometheus.NewDesc(r.name, r.help, append(r.scope.labels(), r.extra...), nil))
@@ -136,6 +150,9 @@ func (m *Metrics) Collect(ch chan<- prometheus.Metric) {
 	tasks, conns := m.cfg.Work.Tasks(), m.cfg.Work.Connectors()
 	v := &view{cfg: &m.cfg, conns: len(conns), tasks: len(tasks), sinceLast: math.Inf(1)}
 	m.readNode(v, now)
+	if m.cfg.Cluster != nil {
+		v.cluster = m.cfg.Cluster()
+	}
 	m.emit(ch, v, nil, ofNode)
 	m.emit(ch, v, []string{m.cfg.ClientID}, ofClient)
 	for _, c := range conns {

@@ -107,7 +107,10 @@ func TestGolden(t *testing.T) {
 		start := time.Now()
 		cfg := Config{Work: f, Totals: &worker.Totals{}, States: NewStates(quiet{}), ClientID: "connect-node1:8083", Version: "0.1.0", Commit: "0123456789abcdef", Start: start,
 			DeadLetters: func() int64 { return 6 },
-			Extra:       []Func{{Name: "troupe_cluster_members", Help: "Members that gossip sees alive.", Value: func() float64 { return 3 }}},
+			Extra:       []Func{{Name: "troupe_extra", Help: "A number of another package.", Value: func() float64 { return 3 }}},
+			Cluster: func() Cluster {
+				return Cluster{Lease: 6500 * time.Millisecond, Members: 3, Seen: 2, Leads: true, Held: 42, Terms: 2, Evictions: 1, Evicted: 4, Moves: 17}
+			},
 			Rebalance: func() Rebalance {
 				return Rebalance{Protocol: "SESSIONED", Leader: "http://node2:8083/", Epoch: 7, Completed: 2, Last: start.Add(10 * time.Second), Time: rebalances}
 			}}
@@ -354,6 +357,9 @@ func TestHandler(t *testing.T) {
 		}
 		if bytes.Contains(body, []byte("kafka_connect_worker_rebalance")) {
 			t.Error("a worker without a group tells of rebalances")
+		}
+		if bytes.Contains(body, []byte("troupe_cluster_")) {
+			t.Error("a worker that is alone tells of a cluster")
 		}
 	}
 }

@@ -43,6 +43,8 @@ type metric struct {
 	note  string // for the documentation: how it differs
 	scope scope
 	count bool // only grows
+	// clustered metrics are those of nodes of a cluster alone.
+	clustered bool
 
 	// One of these; all nil: not exported, and note says why.
 	value   func(*view) float64
@@ -58,6 +60,7 @@ type view struct {
 	cfg       *Config
 	node      reading
 	rebalance Rebalance
+	cluster   Cluster
 	sinceLast float64 // ms
 	conns     int
 	tasks     int
@@ -137,11 +140,15 @@ func table() []metric {
 			note: "strings, which the example does not export", extra: []string{"connect_protocol", "leader_name"},
 			info: func(v *view) [][]string { return [][]string{{v.rebalance.Protocol, v.rebalance.Leader}} }},
 		num("epoch", "Generation of the group.", func(v *view) float64 { return float64(v.rebalance.Epoch) }),
-		total("completed-rebalances-total", "Rebalances that this node completed.", func(v *view) float64 { return float64(v.rebalance.Completed) }),
-		num("rebalancing", "1 while this node is rebalancing, else 0.", func(v *view) float64 { return oneIf(v.rebalance.Rebalancing) }),
-		num("rebalance-max-time-ms", "Longest time of a rebalance in milliseconds, over the window.", func(v *view) float64 { return v.node.highest(0, nRebalances) / ms }),
-		num("rebalance-avg-time-ms", "Average time of a rebalance in milliseconds, over the window.", func(v *view) float64 { return v.node.avg(nRebalanceTime, nRebalances) / ms }),
-		num("time-since-last-rebalance-ms", "Milliseconds since the last rebalance; +Inf before the first.", func(v *view) float64 { return v.sinceLast }),
+		noted(total("completed-rebalances-total", "Generations of the group that this node has seen.", func(v *view) float64 { return float64(v.rebalance.Completed) }),
+			"a generation moves no work and stops nobody's tasks"),
+		noted(num("rebalancing", "1 while this node is out of the group or not in good standing, and so runs nothing, else 0.", func(v *view) float64 { return oneIf(v.rebalance.Rebalancing) }),
+			"during a rebalance that keeps nobody from working it is 0"),
+		noted(num("rebalance-max-time-ms", "Longest time of a rebalance in milliseconds, over the window.", func(v *view) float64 { return v.node.highest(0, nRebalances) / ms }),
+			"always NaN: no work waits for a rebalance, so that there is nothing to time"),
+		noted(num("rebalance-avg-time-ms", "Average time of a rebalance in milliseconds, over the window.", func(v *view) float64 { return v.node.avg(nRebalanceTime, nRebalances) / ms }),
+			"always NaN"),
+		num("time-since-last-rebalance-ms", "Milliseconds since this node saw the last generation begin; +Inf before the first.", func(v *view) float64 { return v.sinceLast }),
 	)
 
 	add("connector-metrics", ofConnector,
@@ -266,6 +273,23 @@ func table() []metric {
 			}
 			return float64(v.cfg.DeadLetters())
 		}),
+	)
+	inCluster := func(rows ...metric) {
+		for _, r := range rows {
+			r.clustered = true
+			add("", ofNode, r)
+		}
+	}
+	inCluster(
+		own("troupe_cluster_lease_left_seconds", "How long this node may go on without another answer of the group's coordinator; negative: lost for so long..", func(v *view) float64 { return v.cluster.Lease.Seconds() }),
+		own("troupe_cluster_members", "Nodes in the group, by its last generation; 0 while this node is out of it.", func(v *view) float64 { return float64(v.cluster.Members) }),
+		own("troupe_cluster_members_seen", "Of those, nodes that gossip sees alive, this one included.", func(v *view) float64 { return float64(v.cluster.Seen) }),
+		own("troupe_cluster_leading", "1 on the node that leads, else 0.", func(v *view) float64 { return oneIf(v.cluster.Leads) }),
+		own("troupe_cluster_assignments", "Connector instances and tasks that the assignment log gives to this node.", func(v *view) float64 { return float64(v.cluster.Held) }),
+		ownTotal("troupe_cluster_leader_terms_total", "Terms of leadership that this node began.", func(v *view) float64 { return float64(v.cluster.Terms) }),
+		ownTotal("troupe_cluster_evictions_total", "Nodes that this one took out of the group since gossip had lost them.", func(v *view) float64 { return float64(v.cluster.Evictions) }),
+		ownTotal("troupe_cluster_evicted_total", "Times that this node was taken out of the group, and came back.", func(v *view) float64 { return float64(v.cluster.Evicted) }),
+		ownTotal("troupe_cluster_moves_total", "Connector instances and tasks that this node, leading, gave to another node than before, for whatever reason.", func(v *view) float64 { return float64(v.cluster.Moves) }),
 	)
 	add("", ofConnector, ownTotal("troupe_connector_restarts_total", "Restarts of the connector instance by its supervisor.", func(v *view) float64 { return float64(v.conn.Restarts.Load()) }))
 	add("", ofTask,
