@@ -306,3 +306,58 @@ func endOffsets(t testing.TB, cl *kgo.Client, topic string) map[int32]int64 {
 	ends.Each(func(o kadm.ListedOffset) { out[o.Partition] = o.Offset })
 	return out
 }
+
+// TestTakeoverAfterKill is the way back when Troupe did not end in order: Kafka
+// Connect goes on from the last stored offsets once the session of the dead node has
+// ended. Nothing is lost; what was under way comes again.
+func TestTakeoverAfterKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Kafka Connect")
+	}
+	addr := kafkatest.Shared(t).Addr()
+	dir := t.TempDir()
+	port := freePort(t)
+	v := &takeover{t: t, addr: addr, name: unique("killed"), file: filepath.Join(dir, "worker.properties"), url: fmt.Sprintf("http://127.0.0.1:%d", port),
+		in: filepath.Join(dir, "in.txt"), out: filepath.Join(dir, "out.txt"), total: make(chan int, 1)}
+	props := kafkatest.ConnectWorkerProperties(addr, v.name, dir, port, false)
+	props["plugin.path"] = kafkatest.FilePlugins(t)
+	if err := kafkatest.WriteProperties(v.file, props); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { v.total <- appendForever(ctx, t, v.in) }()
+
+	troupe := v.troupe()
+	troupe.put("source", fileSource("source", v.in, v.topic("lines")))
+	troupe.put("sink", fileSink("sink", v.out, v.topic("lines")))
+	v.flows(troupe)
+	troupe.Kill()
+	killed := time.Now()
+	adm := kadm.NewClient(kafkaClient(t, addr))
+	eventually(t, func() string {
+		groups, err := adm.DescribeGroups(soon(t), v.name)
+		if err != nil || len(groups[v.name].Members) > 0 {
+			return fmt.Sprintf("the dead node is in the group: %v %v", groups[v.name].Members, err)
+		}
+		return ""
+	})
+	t.Logf("the group was empty %.1f s after the kill", time.Since(killed).Seconds())
+
+	connect := v.kafkaConnect()
+	v.flows(connect)
+	cancel()
+	lines := numberedLines("line ", 0, <-v.total)
+	for where, look := range map[string]func() []string{"the sink's file": func() []string { return fileLines(v.out) }, "the topic": func() []string { return topicNow(t, addr, v.topic("lines")) }} {
+		var c occurrences
+		eventually(t, func() string {
+			c = countLines(look(), lines)
+			return c.missing()
+		})
+		if c.problem != "" {
+			t.Errorf("in %s: %s", where, c.problem)
+		}
+		t.Logf("%s: %d of %d lines, %d of them again", where, c.first, c.want, c.again)
+	}
+	v.stopJava(connect)
+}
