@@ -133,7 +133,8 @@ type goldenNode struct {
 	t      testing.TB
 	addr   string
 	broker *devbroker.Broker
-	files  string // the folder that takes the place of /tmp/golden/files
+	files  string            // the folder that takes the place of /tmp/golden/files
+	alike  *strings.Replacer // gives all nodes of a cluster one name in answers; nil for a node that is alone
 }
 
 // settleTime bounds the waits of the transcripts, which allow 60 s.
@@ -143,12 +144,21 @@ const recordedFiles = "/tmp/golden/files"
 
 func newGoldenNode(t testing.TB, mode workerconfig.Mode, extra map[string]string) *goldenNode {
 	t.Helper()
-	ctx := context.Background()
-	broker, err := devbroker.Start(ctx, devbroker.Options{Dir: t.TempDir(), Addr: "127.0.0.1:0"})
+	return startGoldenNode(t, goldenBroker(t), mode, false, extra)
+}
+
+func goldenBroker(t testing.TB) *devbroker.Broker {
+	t.Helper()
+	broker, err := devbroker.Start(context.Background(), devbroker.Options{Dir: t.TempDir(), Addr: "127.0.0.1:0"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = broker.Close(context.Background()) })
+	return broker
+}
+
+func startGoldenNode(t testing.TB, broker *devbroker.Broker, mode workerconfig.Mode, exclusive bool, extra map[string]string) *goldenNode {
+	t.Helper()
 	props := devProperties(broker.Addr(), "127.0.0.1:0")
 	props["group.id"] = "golden"
 	props["offset.flush.interval.ms"] = "1000"
@@ -168,7 +178,7 @@ func newGoldenNode(t testing.TB, mode workerconfig.Mode, extra map[string]string
 		out = os.Stderr
 	}
 	logs := telemetry.NewLogs(out, false, slog.LevelInfo)
-	n, err := startNode(ctx, mode, props, false, logs)
+	n, err := startNode(context.Background(), mode, props, exclusive, logs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,8 +193,16 @@ func newGoldenNode(t testing.TB, mode workerconfig.Mode, extra map[string]string
 
 // local replaces what the recording's machine is called.
 func (g *goldenNode) local(s string) string {
-	s = strings.ReplaceAll(s, "127.0.0.1:28083", g.addr)
+	s = g.named(strings.ReplaceAll(s, "127.0.0.1:28083", g.addr))
 	return strings.ReplaceAll(s, recordedFiles, g.files)
+}
+
+// named gives all nodes of a cluster one name.
+func (g *goldenNode) named(s string) string {
+	if g.alike == nil {
+		return s
+	}
+	return g.alike.Replace(s)
 }
 
 type restAnswer struct {
@@ -228,7 +246,7 @@ func (g *goldenNode) send(method, path string, headers map[string]string, body *
 	if err != nil {
 		g.t.Fatalf("%s %s: %v", method, path, err)
 	}
-	return restAnswer{resp.StatusCode, resp.Header, string(got)}
+	return restAnswer{resp.StatusCode, resp.Header, g.named(string(got))}
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -240,6 +258,7 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
+// wait waits for what the transcript waited for.
 func (g *goldenNode) wait(waits []restWait) error {
 	for _, w := range waits {
 		if w.SleepMS > 0 {
@@ -325,11 +344,19 @@ func pointer(v any, p string) (any, bool) {
 
 // TestGoldenRest replays the transcript of a Kafka Connect worker's REST interface.
 func TestGoldenRest(t *testing.T) {
+	g := newGoldenNode(t, workerconfig.Distributed, nil)
+	replayREST(t, []*goldenNode{g}, func(*restRow) *goldenNode { return g })
+}
+
+// replayREST replays the transcript to nodes that have nothing yet: each row to the one
+// that pick names, after what the transcript waited for is to be seen at each of them.
+func replayREST(t *testing.T, nodes []*goldenNode, pick func(*restRow) *goldenNode) {
+	t.Helper()
 	rows := golden.Read[restRow](t, "rest.jsonl")
 	rules := restDifferences(t)
-	g := newGoldenNode(t, workerconfig.Distributed, nil)
+	first := nodes[0]
 	for name, text := range map[string]string{"in.txt": "alpha\nbeta\ngamma\n", "in2.txt": "one\ntwo\n"} {
-		if err := os.WriteFile(filepath.Join(g.files, name), []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(first.files, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -338,14 +365,16 @@ func TestGoldenRest(t *testing.T) {
 	waived, failures := 0, 0
 	for i := range rows {
 		r := &rows[i]
-		r.Path, r.ResponseBody = g.local(r.Path), g.local(r.ResponseBody)
+		r.Path, r.ResponseBody = first.local(r.Path), first.local(r.ResponseBody)
 		if r.Body != nil {
-			b := g.local(*r.Body)
+			b := first.local(*r.Body)
 			r.Body = &b
 		}
-		if err := g.wait(r.WaitBefore); err != nil {
-			t.Errorf("%s: %v", r.ID, err)
-			failures++
+		for _, n := range nodes {
+			if err := n.wait(r.WaitBefore); err != nil {
+				t.Errorf("%s: %s: %v", r.ID, n.addr, err)
+				failures++
+			}
 		}
 		var rule *restDifference
 		for j := range rules {
@@ -355,9 +384,10 @@ func TestGoldenRest(t *testing.T) {
 			}
 		}
 		diff := ""
+		n := pick(r)
 		until := time.Now().Add(5 * time.Second)
 		for {
-			a := g.send(r.Method, r.Path, r.Headers, r.Body)
+			a := n.send(r.Method, r.Path, r.Headers, r.Body)
 			diff = compareRest(r, a, rule, gone)
 			if diff == "" || r.Method != "GET" || time.Now().After(until) {
 				break
@@ -366,7 +396,7 @@ func TestGoldenRest(t *testing.T) {
 		}
 		if diff != "" {
 			failures++
-			t.Errorf("%s: %s %s\n\t%s", r.ID, r.Method, r.Path, diff)
+			t.Errorf("%s: %s %s at %s\n\t%s", r.ID, r.Method, r.Path, n.addr, diff)
 			continue
 		}
 		if rule != nil {
