@@ -56,6 +56,9 @@ func (g *gate) get(ctx context.Context) *cluster.Herder {
 		if h != nil {
 			return h
 		}
+		if cluster.Forwarded(ctx) { // it is not waited for: another node may be the one by now
+			return g.idle
+		}
 		select {
 		case <-opened:
 		case <-ctx.Done():

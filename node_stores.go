@@ -94,7 +94,8 @@ func (n *node) openTopics(ctx context.Context, c *core, client store.NewClient) 
 	}
 	configs := store.NewConfigStore(logs, store.ConfigTopic(v.String("config.storage.topic"), int16(v.Int("config.storage.replication.factor")), extra("config.storage.")), h)
 	h.Configs = configs
-	h.Options.Offsets = store.NewOffsetStore(logs, store.OffsetTopic(v.String("offset.storage.topic"), int32(v.Int("offset.storage.partitions")), int16(v.Int("offset.storage.replication.factor")), extra("offset.storage.")))
+	offs := store.NewOffsetStore(logs, store.OffsetTopic(v.String("offset.storage.topic"), int32(v.Int("offset.storage.partitions")), int16(v.Int("offset.storage.replication.factor")), extra("offset.storage.")))
+	h.Options.Offsets = offs
 	statuses := store.NewStatusStore(logs, store.StatusTopic(v.String("status.storage.topic"), int32(v.Int("status.storage.partitions")), int16(v.Int("status.storage.replication.factor")), extra("status.storage.")))
 	c.closers = append(c.closers, statuses.Stop)
 	h.Statuses = statuses
@@ -104,6 +105,7 @@ func (n *node) openTopics(ctx context.Context, c *core, client store.NewClient) 
 		if nodes, err = n.newClustered(c, logs, configs, client, extra("assignment.storage.")); err != nil {
 			return nil, err
 		}
+		nodes.co.GuardOffsets(offs)
 	}
 	return nodes, logs.Start(ctx)
 }

@@ -348,5 +348,26 @@ func (r *round) report() {
 		} else {
 			h.TaskUnassigned(connectors.TaskID(u))
 		}
+		r.c.leaveGroup(r.snap, u)
 	}
+}
+
+// leaveGroup takes a sink task that ended with its node out of its consumer group, so
+// that its partitions do not idle for a session and its offsets can be changed.
+func (c *Coordinator) leaveGroup(snap *store.Snapshot, u assign.Unit) {
+	config := snap.Config(u.Connector)
+	if u.Task < 0 || config != nil && c.herder.kind(config) != string(connectors.SinkKind) {
+		return
+	}
+	c.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(c.ctx, decideTimeout)
+		defer cancel()
+		resolved, _, err := c.herder.Resolver.Resolve(ctx, config)
+		if err == nil {
+			err = c.herder.Sinks.Evict(ctx, u.Connector, resolved, c.Group+"-"+u.String())
+		}
+		if err != nil && c.ctx.Err() == nil {
+			c.Logger.Debug("taking an ended task out of its consumer group; its session decides", "task", u.String(), "err", err)
+		}
+	})
 }

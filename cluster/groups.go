@@ -2,10 +2,12 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/troupeio/troupe/actors/kafkaclient"
@@ -73,4 +75,18 @@ func (g *Groups) Alter(ctx context.Context, name string, config map[string]strin
 // Reset implements [SinkGroups].
 func (g *Groups) Reset(ctx context.Context, name string, config map[string]string) error {
 	return g.with(name, config, func(adm *kadm.Client, group string) error { return store.ResetGroup(ctx, adm, group) })
+}
+
+// Evict implements [SinkGroups].
+func (g *Groups) Evict(ctx context.Context, name string, config map[string]string, instance string) error {
+	return g.with(name, config, func(adm *kadm.Client, group string) error {
+		res, err := adm.LeaveGroup(ctx, kadm.LeaveGroup(group).InstanceIDs(instance).Reason("the task has ended"))
+		if err != nil {
+			return err
+		}
+		if err := res.Error(); err != nil && !errors.Is(err, kerr.UnknownMemberID) && !errors.Is(err, kerr.GroupIDNotFound) {
+			return err
+		}
+		return nil
+	})
 }

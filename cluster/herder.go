@@ -123,6 +123,9 @@ func (h *Herder) awaitStart(ctx context.Context) error {
 	if h.ready.Load() {
 		return nil
 	}
+	if Forwarded(ctx) { // whoever has sent it on may know a better node by now
+		return &NotHere{"this node is starting"}
+	}
 	select {
 	case <-h.started:
 		return nil

@@ -72,6 +72,8 @@ func (m *memoryOffsets) All(_ context.Context, connector string) ([]connectors.P
 
 func (m *memoryOffsets) Refresh(context.Context) error { return nil }
 
+func (fakeGroups) Evict(context.Context, string, map[string]string, string) error { return nil }
+
 type fakeGroups struct{ err error }
 
 func (f fakeGroups) Offsets(context.Context, string, map[string]string) (map[connectors.TopicPartition]int64, error) {

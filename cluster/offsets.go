@@ -19,6 +19,9 @@ type SinkGroups interface {
 	Alter(ctx context.Context, name string, config map[string]string, offsets map[connectors.TopicPartition]*int64) error
 	// Reset removes the whole group; one that does not exist is no error.
 	Reset(ctx context.Context, name string, config map[string]string) error
+	// Evict takes a static member out of the group: the task of a node that died, which
+	// nobody will run again. One that is not there is no error.
+	Evict(ctx context.Context, name string, config map[string]string, instance string) error
 }
 
 // The keys of sink offsets over REST.
@@ -157,6 +160,9 @@ func (h *Herder) alterSource(ctx context.Context, name string, p *connectors.Plu
 	}
 	if len(offsets) == 0 {
 		return all, nil
+	}
+	if h.Nodes != nil {
+		return all, h.Options.Offsets.Put(ctx, name, offsets, store.EpochHeader(h.Nodes.epochNow()))
 	}
 	return all, h.Options.Offsets.Put(ctx, name, offsets)
 }

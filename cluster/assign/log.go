@@ -148,6 +148,13 @@ func (l *Log) Nodes() map[string]NodeRecord {
 	return maps.Clone(l.nodes)
 }
 
+// Last returns the offset of the last record that was read; -1 before the first.
+func (l *Log) Last() int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
 // GossipKeys returns the secrets of gossip, the newest first; none when the leader has
 // written none.
 func (l *Log) GossipKeys() [][]byte {

@@ -92,6 +92,12 @@ func (s *OffsetStore) Records(connector string, offsets []connectors.PartitionOf
 	return recs, nil
 }
 
+// Rewrite stores the record of a partition again; a nil value removes.
+func (s *OffsetStore) Rewrite(ctx context.Context, key, value []byte, headers ...kgo.RecordHeader) error {
+	_, err := s.log.append(ctx, &kgo.Record{Key: key, Value: value, Headers: headers})
+	return err
+}
+
 // OffsetFile loads and saves the whole file of a standalone worker's offsets, keys
 // and values as in the offset topic. Load of a file that does not exist is empty.
 type OffsetFile interface {
