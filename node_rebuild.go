@@ -25,6 +25,8 @@ const exitGaveUp = 1
 // wait returns when the process is told to end, or with the error that ends it. Until
 // then it makes the core again when a part of it fails.
 func (n *node) wait(ctx context.Context) error {
+	n.notify(serviceReady)
+	defer n.notify(serviceStopping)
 	for {
 		select {
 		case <-ctx.Done():
