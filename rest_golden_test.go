@@ -258,23 +258,25 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// wait waits for what the transcript waited for.
-func (g *goldenNode) wait(waits []restWait) error {
+// waitREST waits until what the transcript waited for is to be seen at each node.
+func waitREST(nodes []*goldenNode, waits []restWait) error {
 	for _, w := range waits {
 		if w.SleepMS > 0 {
 			time.Sleep(time.Duration(w.SleepMS) * time.Millisecond) // the transcript says so
 			continue
 		}
 		until := time.Now().Add(settleTime)
-		for {
-			why := g.settled(w)
-			if why == "" {
-				break
+		for _, n := range nodes {
+			for {
+				why := n.settled(w)
+				if why == "" {
+					break
+				}
+				if time.Now().After(until) {
+					return fmt.Errorf("waiting for GET %s at %s: %s", w.Path, n.addr, why)
+				}
+				time.Sleep(20 * time.Millisecond)
 			}
-			if time.Now().After(until) {
-				return fmt.Errorf("waiting for GET %s: %s", w.Path, why)
-			}
-			time.Sleep(20 * time.Millisecond)
 		}
 	}
 	return nil
@@ -370,11 +372,9 @@ func replayREST(t *testing.T, nodes []*goldenNode, pick func(*restRow) *goldenNo
 			b := first.local(*r.Body)
 			r.Body = &b
 		}
-		for _, n := range nodes {
-			if err := n.wait(r.WaitBefore); err != nil {
-				t.Errorf("%s: %s: %v", r.ID, n.addr, err)
-				failures++
-			}
+		if err := waitREST(nodes, r.WaitBefore); err != nil {
+			t.Errorf("%s: %v", r.ID, err)
+			failures++
 		}
 		var rule *restDifference
 		for j := range rules {
