@@ -271,6 +271,18 @@ func (l *clusterLoad) waitNew(of map[string]bool, begin time.Time) map[string]ti
 	return out
 }
 
+// settleGaps waits until each stream has brought something that is written from now
+// on, so that a pause that is under way counts in full, and keeps the older mark's gaps.
+func (l *clusterLoad) settleGaps() {
+	l.t.Helper()
+	l.mu.Lock()
+	for _, s := range l.all {
+		s.mark, s.newAt = s.written, time.Time{}
+	}
+	l.mu.Unlock()
+	l.waitNew(nil, time.Now())
+}
+
 // gaps are the longest pauses of the streams since the mark, of those that still pause too.
 func (l *clusterLoad) gaps() map[string]time.Duration {
 	l.mu.Lock()
