@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/troupeio/troupe/codec/configdef"
 	"github.com/troupeio/troupe/codec/data"
@@ -15,7 +16,7 @@ const reportKey = "report.file"
 
 func sinkDef() *configdef.Def {
 	d := configdef.New(configdef.Key{Name: reportKey, Type: configdef.String, Importance: configdef.Low,
-		Doc: "A file to which a line of JSON with the counts is appended when offsets are committed and when a task stops."})
+		Doc: "A file to which a line of JSON with the counts is appended when offsets are committed and when a task stops."}, journalSetting)
 	for _, k := range faultKeys(inPut) {
 		d.Define(k)
 	}
@@ -31,6 +32,7 @@ type SinkTask struct {
 	p      *Probe
 	tc     connectors.SinkTaskContext
 	fault  *faulter
+	diary  *journal
 	name   string
 	task   int
 	report string
@@ -50,7 +52,11 @@ func (t *SinkTask) Start(_ context.Context, tc connectors.SinkTaskContext, confi
 	}
 	t.tc, t.name, t.report = tc, config[nameKey], v.String(reportKey)
 	t.fault = t.p.arm(v, t.name, t.task, tc)
-	return t.fault.at(inStart)
+	if err := t.fault.at(inStart); err != nil {
+		return err
+	}
+	t.diary, err = t.p.openJournal(v.String(journalKey), t.name, t.task, time.Now().UnixMilli())
+	return err
 }
 
 // Put counts the records.
@@ -67,6 +73,9 @@ func (t *SinkTask) Put(ctx context.Context, records []data.Record) error {
 		if good, err = t.poisoned(ctx, records); err != nil {
 			return err
 		}
+	}
+	if err := t.diary.records(records); err != nil {
+		return err
 	}
 	t.put += int64(len(records))
 	t.fresh = true
@@ -213,6 +222,9 @@ func (t *SinkTask) Close(context.Context, []connectors.TopicPartition) error {
 // Stop reports.
 func (t *SinkTask) Stop(context.Context) error {
 	if err := t.fault.at(inStop); err != nil {
+		return err
+	}
+	if err := t.diary.close(); err != nil {
 		return err
 	}
 	if t.tc == nil {

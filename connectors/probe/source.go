@@ -63,6 +63,7 @@ func sourceDef() *configdef.Def {
 			Doc: "The type of the field price."},
 		configdef.Key{Name: stampKey, Type: configdef.Boolean, Default: false, Importance: configdef.Low,
 			Doc: "Whether headers say which node, process and incarnation made a record, and when."},
+		journalSetting,
 	)
 	for _, k := range faultKeys(inPoll) {
 		d.Define(k)
@@ -76,6 +77,7 @@ type SourceTask struct {
 	p      *Probe
 	tc     connectors.SourceTaskContext
 	fault  *faulter
+	diary  *journal
 	task   int
 	epoch  int64
 	stamp  bool
@@ -123,7 +125,8 @@ func (t *SourceTask) Start(ctx context.Context, tc connectors.SourceTaskContext,
 	}
 	t.record = data.NewSourceRecord(part, data.SourceOffset{}, v.String(topicKey), schema, data.Null)
 	t.record.KeySchema, t.record.Key = data.Int32Schema, data.OfInt32(int32(t.task))
-	return nil
+	t.diary, err = t.p.openJournal(v.String(journalKey), config[nameKey], t.task, t.epoch)
+	return err
 }
 
 // Poll returns the events that are due.
@@ -153,6 +156,9 @@ func (t *SourceTask) Poll(ctx context.Context) ([]data.Record, error) {
 			{Key: EpochHeader, Schema: data.Int64Schema, Value: data.OfInt64(t.epoch)},
 			{Key: ClockHeader, Schema: data.Int64Schema, Value: data.OfInt64(now.UnixNano())},
 		}
+	}
+	if err := t.diary.write(DidBatch, JournalSpan{From: t.next, To: t.next + int64(n) - 1}); err != nil {
+		return nil, err
 	}
 	out := t.tc.Batch(n)
 	for range n {
@@ -203,8 +209,14 @@ func (t *SourceTask) value(now time.Time) data.Value {
 // Commit does nothing but fail on demand.
 func (t *SourceTask) Commit(context.Context) error { return t.fault.at(inCommit) }
 
-// Stop does nothing but fail on demand.
-func (t *SourceTask) Stop(context.Context) error { return t.fault.at(inStop) }
+// Stop fails on demand.
+func (t *SourceTask) Stop(context.Context) error {
+	err := t.fault.at(inStop)
+	if jerr := t.diary.close(); err == nil {
+		err = jerr
+	}
+	return err
+}
 
 // pacer spreads records over time.
 type pacer struct {
