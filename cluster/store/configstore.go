@@ -14,7 +14,8 @@ import (
 
 // Writer writes records to the config topic in their order, so that of a call that
 // fails a prefix may be there but never a later record without an earlier. It
-// returns when they are durable. It must be safe for concurrent use.
+// returns when they are durable, with their offsets set. It must be safe for concurrent
+// use.
 //
 // A leader with a transactional client brings its own, with [ConfigStore.UseWriter].
 type Writer interface {
@@ -119,8 +120,8 @@ func (s *ConfigStore) writeRecords(ctx context.Context, groups ...[]record) erro
 		if err := w.Write(ctx, recs...); err != nil {
 			return err
 		}
-		if err := s.log.readToEnd(ctx); err != nil {
-			return err
+		if err := s.log.waitFor(ctx, []int64{recs[len(recs)-1].Offset + 1}); err != nil {
+			return fmt.Errorf("reading back from topic %s: %w", s.log.topic.Name, err)
 		}
 	}
 	return nil
