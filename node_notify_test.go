@@ -5,6 +5,7 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -70,5 +71,20 @@ func TestNotifyNobody(t *testing.T) {
 	n.notify(serviceReady)
 	if !strings.Contains(out.String(), "NOTIFY_SOCKET") {
 		t.Errorf("with one that is gone: %q", &out)
+	}
+}
+
+// TestDocsUnit holds the page to the unit that it shows.
+func TestDocsUnit(t *testing.T) {
+	unit, err := os.ReadFile("examples/systemd/troupe.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile("docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(page), "```ini\n"+string(unit)+"```\n") {
+		t.Error("docs/operations.md does not show examples/systemd/troupe.service as it is")
 	}
 }

@@ -227,6 +227,11 @@ Alerts to begin with:
 ` + "```yaml" + `
 - alert: ConnectTaskFailed
   expr: sum by (connector) (kafka_connect_worker_connector_failed_task_count) > 0
+- alert: ConnectNodeOut
+  expr: kafka_connect_worker_rebalance_rebalancing == 1
+  for: 30s
+- alert: ConnectNodeEvicted
+  expr: increase(troupe_cluster_evicted_total[1h]) > 0
 - alert: ConnectTaskRestarting
   expr: increase(troupe_task_restarts_total[15m]) > 3
 - alert: ConnectRecordsSkipped
