@@ -60,6 +60,8 @@ type Herder struct {
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 
+	applying sync.Mutex
+
 	mu        sync.Mutex
 	proposals map[string]proposal   // newest task configurations by connector
 	waiting   map[string]chan error // of standalone POSTs, by connector
@@ -141,12 +143,19 @@ func (h *Herder) decideLoop() {
 		case <-h.ctx.Done():
 			return
 		case <-h.changed:
-			w := h.wanted(h.Configs.Snapshot())
-			h.system.Root.Send(h.worker, worker.Apply{Wanted: w})
-			if h.Nodes != nil {
-				h.Nodes.told(w)
-			}
+			h.apply()
 		}
+	}
+}
+
+// apply tells the worker what is wanted now.
+func (h *Herder) apply() {
+	h.applying.Lock() // what is told later was decided later
+	defer h.applying.Unlock()
+	w := h.wanted(h.Configs.Snapshot())
+	h.system.Root.Send(h.worker, worker.Apply{Wanted: w})
+	if h.Nodes != nil {
+		h.Nodes.told(w)
 	}
 }
 

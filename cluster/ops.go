@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -277,22 +278,53 @@ func (h *Herder) RestartConnector(ctx context.Context, name string) error {
 	if lifted, err := h.lift(ctx, placement.Instance(name)); lifted {
 		return err
 	}
-	if err := h.owned(ctx, placement.Instance(name)); err != nil {
-		return err
-	}
-	done := make(chan error, 1)
-	h.system.Root.Send(h.worker, worker.RestartConnector{Name: name, Done: done})
-	select {
-	case err := <-done:
-		if err != nil {
-			h.Log.Warn("restarting a connector failed", "connector", name, "err", err)
-			return Errorf(500, "Failed to start connector: %s", name)
+	err := h.restartHere(ctx, placement.Instance(name), func() error {
+		done := make(chan error, 1)
+		h.system.Root.Send(h.worker, worker.RestartConnector{Name: name, Done: done})
+		select {
+		case err := <-done:
+			return err
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	})
+	if failed, ok := errors.AsType[*startFailed](err); ok {
+		h.Log.Warn("restarting a connector failed", "connector", name, "err", failed.error)
+		return Errorf(500, "Failed to start connector: %s", name)
+	}
+	return err
+}
+
+// restartHere has the worker restart a unit that is to be found on this node, and tells
+// where it is to be found otherwise. An outcome of the restart itself is a startFailed.
+func (h *Herder) restartHere(ctx context.Context, u Unit, restart func() error) error {
+	until := time.Now().Add(ownedTimeout)
+	for {
+		if err := h.owned(ctx, u); err != nil {
+			return err
+		}
+		h.apply() // it may have been written, or placed here, a moment ago
+		err := restart()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		// A unit that is on the move is soon to be found somewhere.
+		if h.Nodes == nil || !errors.Is(err, worker.ErrNotHere) || time.Now().After(until) {
+			return &startFailed{err}
+		}
+		select {
+		case <-h.Nodes.change():
+		case <-time.After(restartRetry):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
 }
+
+const restartRetry = 100 * time.Millisecond
+
+// startFailed is why something did not start.
+type startFailed struct{ error }
 
 // RestartConnectorAndTasks implements [API].
 func (h *Herder) RestartConnectorAndTasks(ctx context.Context, r RestartRequest) (ConnectorStatus, error) {
@@ -342,20 +374,23 @@ func (h *Herder) RestartTask(ctx context.Context, id connectors.TaskID) error {
 	if lifted, err := h.lift(ctx, Unit(id)); lifted {
 		return err
 	}
-	if err := h.owned(ctx, Unit(id)); err != nil {
-		return err
-	}
-	done := make(chan bool, 1)
-	h.system.Root.Send(h.worker, worker.RestartTask{ID: id, Done: done})
-	select {
-	case ok := <-done:
-		if !ok {
-			return Errorf(500, "Failed to start task: %s", id)
+	err := h.restartHere(ctx, Unit(id), func() error {
+		done := make(chan bool, 1)
+		h.system.Root.Send(h.worker, worker.RestartTask{ID: id, Done: done})
+		select {
+		case ok := <-done:
+			if !ok {
+				return worker.ErrNotHere
+			}
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
 		}
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	})
+	if _, ok := errors.AsType[*startFailed](err); ok {
+		return Errorf(500, "Failed to start task: %s", id)
 	}
+	return err
 }
 
 // lift lets what was quarantined start again; then there is nothing else to restart.

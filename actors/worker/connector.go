@@ -17,8 +17,14 @@ import (
 
 // Messages that a connector's actor takes.
 type (
-	setTarget        struct{ target connectors.TargetState }
-	stopConnector    struct{}
+	setTarget     struct{ target connectors.TargetState }
+	stopConnector struct{}
+	// inheritWaiters hands over who waits for a restart that an instance of a newer
+	// version carries out.
+	inheritWaiters struct {
+		name    string
+		waiters []chan error
+	}
 	restartConnector RestartConnector
 	connEvent        struct {
 		n    int
@@ -67,9 +73,9 @@ type connector struct {
 	waiters  []chan error // of restarts
 }
 
-func (w *Worker) connectorProps(name string, want WantedConnector, info *ConnectorInfo) *actor.Props {
+func (w *Worker) connectorProps(name string, want WantedConnector, info *ConnectorInfo, waiters []chan error) *actor.Props {
 	return actor.PropsFromProducer(func() actor.Actor {
-		return &connector{w: w, name: name, want: want, info: info, listener: w.listener(want.Epoch), target: want.Target, log: w.Log.With("connector", name)}
+		return &connector{w: w, name: name, want: want, info: info, listener: w.listener(want.Epoch), target: want.Target, log: w.Log.With("connector", name), waiters: waiters}
 	})
 }
 
@@ -99,6 +105,14 @@ func (k *connector) Receive(c actor.Context) {
 			return
 		}
 		k.toTarget(c)
+	case inheritWaiters:
+		k.waiters = append(k.waiters, m.waiters...)
+		switch {
+		case k.failed, k.cur == nil && k.target == connectors.Started && k.failure != nil:
+			k.answer(k.failure)
+		case k.cur == nil && k.target != connectors.Started, k.cur != nil && k.up && !k.ending:
+			k.answer(nil)
+		}
 	case stopConnector:
 		k.stopping = true
 		k.stopTimer()
@@ -124,18 +138,16 @@ func (k *connector) stopTimer() {
 }
 
 func (k *connector) gone(c actor.Context) {
-	k.answer(connectors.Errorf("connector %s was stopped", k.name))
+	if len(k.waiters) > 0 { // the worker knows whether a newer version starts in its place
+		c.Send(c.Parent(), inheritWaiters{k.name, k.waiters})
+		k.waiters = nil
+	}
 	k.listener.ConnectorUnassigned(k.name)
 	c.Stop(c.Self())
 }
 
 func (k *connector) answer(err error) {
-	for _, ch := range k.waiters {
-		select {
-		case ch <- err:
-		default: // nobody waits any more
-		}
-	}
+	answerAll(k.waiters, err)
 	k.waiters = nil
 }
 
@@ -217,7 +229,9 @@ func (k *connector) event(c actor.Context, e connEvent) {
 		if !k.up {
 			k.w.Totals.ConnectorStartFailures.Add(1)
 		}
-		k.answer(e.err)
+		if !k.again { // else they wait for the next incarnation
+			k.answer(e.err)
+		}
 		if !k.ending {
 			k.end(c, e.err)
 		}

@@ -338,6 +338,63 @@ func TestRestartAnswers(t *testing.T) {
 	}
 }
 
+// TestRestartWhileReplaced: a restart that meets the change to a newer version is
+// answered by the newer version's start.
+func TestRestartWhileReplaced(t *testing.T) {
+	slow := func(context.Context) error { time.Sleep(3 * time.Second); return nil }
+	for _, tt := range []struct {
+		name    string
+		target  connectors.TargetState
+		on      map[string]func(context.Context) error
+		restart time.Duration // before (negative) or after the newer version is wanted
+		last    func(w *world)
+		want    string
+	}{
+		{"asked before, paused", connectors.Paused, nil, -1, nil, ""},
+		{"asked after, paused", connectors.Paused, nil, 1, nil, ""},
+		{"asked before", connectors.Started, map[string]func(context.Context) error{"Stop": slow, "Start": slow}, -1, nil, ""},
+		{"asked while the old one stops", connectors.Started, map[string]func(context.Context) error{"Stop": slow}, time.Second, nil, ""},
+		{"asked while the old one stops, and moved", connectors.Started, map[string]func(context.Context) error{"Stop": slow}, time.Second,
+			func(w *world) { w.sys.Root.Send(w.pid, worker.Apply{}) }, "does not run on this node"},
+		{"asked before, and moved", connectors.Started, map[string]func(context.Context) error{"Stop": slow, "Start": slow}, -1,
+			func(w *world) { w.sys.Root.Send(w.pid, worker.Apply{}) }, "does not run on this node"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t, &plugin{on: tt.on}, nil, nil)
+				w.want(tt.target)
+				time.Sleep(time.Minute)
+				done := make(chan error, 1)
+				ask := func() { w.sys.Root.Send(w.pid, worker.RestartConnector{Name: "c", Done: done}) }
+				if tt.restart < 0 {
+					ask()
+				}
+				w.version++
+				w.want(tt.target)
+				if tt.restart > 0 {
+					time.Sleep(tt.restart - 1)
+					ask()
+				}
+				if tt.last != nil {
+					tt.last(w)
+				}
+				time.Sleep(time.Minute)
+				select {
+				case err := <-done:
+					if (err == nil) != (tt.want == "") || err != nil && !strings.Contains(err.Error(), tt.want) {
+						t.Errorf("answered %v", err)
+					}
+				default:
+					t.Error("no answer")
+				}
+				w.shutdown(t)
+				w.sys.Shutdown()
+				time.Sleep(time.Hour)
+			})
+		})
+	}
+}
+
 // TestShutdownTwice: each who asks for the end hears of it.
 func TestShutdownTwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -6,6 +6,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -114,7 +115,9 @@ type (
 	// Apply makes the node run what is wanted and nothing else.
 	Apply struct{ Wanted Wanted }
 	// RestartConnector starts a connector instance anew. Done, if not nil, gets the
-	// outcome of the start; its capacity must be 1.
+	// outcome of the start, or [ErrNotHere]; its capacity must be 1. An instance that
+	// is being replaced by that of a newer version is not started twice: the newer
+	// one's start is the outcome.
 	RestartConnector struct {
 		Name string
 		Done chan error
@@ -129,6 +132,10 @@ type (
 	Shutdown struct{ Done chan struct{} }
 )
 
+// ErrNotHere is the answer to restarting a connector that this node does not run, or ceases to run
+// before it has started anew. Nothing is to be said against the restart elsewhere.
+var ErrNotHere = errors.New("it does not run on this node")
+
 // Worker runs connectors and tasks. Send its PID the messages above.
 type Worker struct {
 	Config
@@ -142,6 +149,7 @@ type Worker struct {
 	wanted     Wanted
 	leaving    map[part]*actor.PID        // stopping actors
 	lapsed     map[connectors.TaskID]bool // ended with the node's lease since the last Apply
+	restarts   map[string][]chan error    // who waits for an instance that is yet to be begun, by connector
 	shutdown   bool
 	gone       []chan struct{} // closed once nothing runs any more
 }
@@ -178,7 +186,7 @@ func New(c Config) *Worker {
 		c.StartTogether = 16
 	}
 	return &Worker{Config: c, connectors: make(map[string]*runningConnector), tasks: make(map[connectors.TaskID]*runningTask), leaving: make(map[part]*actor.PID),
-		lapsed: make(map[connectors.TaskID]bool)}
+		lapsed: make(map[connectors.TaskID]bool), restarts: make(map[string][]chan error)}
 }
 
 // ActorProps returns the recipe of the worker's actor.
@@ -199,18 +207,23 @@ func (w *Worker) Receive(c actor.Context) {
 			w.reconcile(c)
 		}
 	case RestartConnector:
-		rc, ok := w.connectors[m.Name]
-		if !ok {
-			if m.Done != nil {
-				m.Done <- connectors.Errorf("connector %s does not run on this node", m.Name)
-			}
-			return
+		if rc, ok := w.connectors[m.Name]; ok {
+			c.Send(rc.pid, restartConnector(m))
+		} else if m.Done != nil {
+			w.awaitStart(m.Name, m.Done)
 		}
-		c.Send(rc.pid, restartConnector(m))
+	case inheritWaiters:
+		if rc, ok := w.connectors[m.name]; ok {
+			c.Send(rc.pid, m)
+		} else {
+			w.awaitStart(m.name, m.waiters...)
+		}
 	case RestartTask:
 		rt, ok := w.tasks[m.ID]
 		if ok {
 			c.Send(rt.pid, task.Restart{})
+		} else if _, ok = w.wanted.Tasks[m.ID]; ok {
+			ok = !w.lapsed[m.ID] // it is about to start anew
 		}
 		if m.Done != nil {
 			m.Done <- ok
@@ -235,6 +248,26 @@ func (w *Worker) Receive(c actor.Context) {
 		w.lapse(m.Who)
 		w.reconcile(c)
 		w.checkShutdown()
+	}
+}
+
+// awaitStart has those who wait for a restart wait for the start that comes by itself
+// once the connector's last instance has ended.
+func (w *Worker) awaitStart(name string, waiters ...chan error) {
+	if _, ok := w.wanted.Connectors[name]; ok {
+		w.restarts[name] = append(w.restarts[name], waiters...)
+		return
+	}
+	answerAll(waiters, ErrNotHere)
+}
+
+// answerAll answers those who still wait.
+func answerAll(waiters []chan error, err error) {
+	for _, ch := range waiters {
+		select {
+		case ch <- err:
+		default:
+		}
 	}
 }
 
@@ -292,6 +325,12 @@ func (w *Worker) reconcile(c actor.Context) {
 		c.Send(rc.pid, stopConnector{})
 		w.conns.Delete(name)
 	}
+	for name, waiters := range w.restarts {
+		if _, ok := w.wanted.Connectors[name]; !ok {
+			answerAll(waiters, ErrNotHere)
+			delete(w.restarts, name)
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(w.wanted.Connectors)) {
 		want := w.wanted.Connectors[name]
 		if _, running := w.connectors[name]; running || w.leaving[part{name, -1}] != nil {
@@ -299,7 +338,8 @@ func (w *Worker) reconcile(c actor.Context) {
 		}
 		info := &ConnectorInfo{Name: name}
 		w.conns.Store(name, info)
-		pid := c.SpawnPrefix(w.connectorProps(name, want, info), "connector-")
+		pid := c.SpawnPrefix(w.connectorProps(name, want, info, w.restarts[name]), "connector-")
+		delete(w.restarts, name)
 		w.connectors[name] = &runningConnector{pid: pid, version: want.version(), target: want.Target}
 	}
 	for id, want := range w.wanted.Tasks {
