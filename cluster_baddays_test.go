@@ -1,0 +1,197 @@
+package main
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/troupeio/troupe/internal/kafkatest"
+)
+
+// clusterSession is the shortest session that Kafka lets a group have.
+const clusterSession = 6 * time.Second
+
+func sessionProps(extra ...string) []string {
+	return append([]string{"session.timeout.ms", fmt.Sprint(clusterSession.Milliseconds()), "heartbeat.interval.ms", "500"}, extra...)
+}
+
+// failoverBySession kills a node and wants its tasks back after its session.
+func failoverBySession(t *testing.T, c *testCluster, load *clusterLoad, victim *clusterNode) {
+	t.Helper()
+	load.markNow()
+	load.waitNew(nil, time.Now())
+	statuses := c.statuses()
+	before := victim.view()
+	dead := before.connectorsOf(victim.id)
+	read := len(statuses.catchUp())
+	begin := victim.kill()
+	load.markNow()
+	took := load.waitNew(dead, begin)
+	c.waitRunning(len(load.all))
+	after := c.running()[0].view()
+	kept := undisturbed(t, before, after, victim.id, started(statuses.catchUp()[read:]))
+	t.Logf("tasks back after %s, with a session of %v; %d tasks of others undisturbed", figures(took), clusterSession, kept)
+	if worst(took) > clusterSession+failoverLimit {
+		t.Errorf("a task came back after %v, want %v at most", worst(took), clusterSession+failoverLimit)
+	}
+}
+
+// TestClusterWithoutGossip: with gossip off everything works, and a node that dies is
+// noticed by its session.
+func TestClusterWithoutGossip(t *testing.T) {
+	c := startCluster(t, 3, sessionProps("gossip.enable", "false")...)
+	load := newClusterLoad(t, c.addr, 3, 3)
+	c.create(load.configs)
+	c.waitWhole(len(load.all))
+	failoverBySession(t, c, load, c.follower())
+	lines, again := load.finish()
+	t.Logf("%d lines, %d of them came more than once", lines, again)
+}
+
+// TestClusterWrongGossipKey gives one node of three another secret: it works with the
+// others, GET /cluster says that gossip does not reach it, and when it dies its session
+// tells.
+func TestClusterWrongGossipKey(t *testing.T) {
+	key := func(b byte) string { return base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{b}, 32)) }
+	c := newCluster(t, 2, sessionProps("gossip.secret.keys", key('a'))...)
+	stranger := c.add(sessionProps("gossip.secret.keys", key('b'))...)
+	for _, n := range c.nodes {
+		n.launch()
+	}
+	for _, n := range c.nodes {
+		n.ready()
+	}
+	state := func(of *clusterNode, id string) string {
+		for _, n := range of.view().Nodes {
+			if n.ID == id {
+				return n.State
+			}
+		}
+		return "missing"
+	}
+	eventually(t, func() string {
+		a, b := c.nodes[0], c.nodes[1]
+		if s := state(a, b.id); s != "running" {
+			return fmt.Sprintf("%s sees %s as %s", a.id, b.id, s)
+		}
+		for _, pair := range [][2]*clusterNode{{a, stranger}, {b, stranger}, {stranger, a}} {
+			if s := state(pair[0], pair[1].id); s != "silent" {
+				return fmt.Sprintf("%s sees %s as %s", pair[0].id, pair[1].id, s)
+			}
+		}
+		if len(a.view().Unreachable) == 0 || len(stranger.view().Unreachable) == 0 {
+			return "nobody is unreachable"
+		}
+		return ""
+	})
+	t.Logf("%s says that these are unreachable: %q", c.nodes[0].id, c.nodes[0].view().Unreachable)
+	load := newClusterLoad(t, c.addr, 3, 3)
+	c.create(load.configs)
+	c.waitWhole(len(load.all))
+	failoverBySession(t, c, load, stranger)
+	lines, again := load.finish()
+	t.Logf("%d lines, %d of them came more than once", lines, again)
+}
+
+// TestClusterSameNodeID starts a second process with the node.id of one that runs: the
+// one that was there ends with a message that says so, and its work goes on at the other.
+func TestClusterSameNodeID(t *testing.T) {
+	c := startCluster(t, 2)
+	load := newClusterLoad(t, c.addr, 3, 3)
+	c.create(load.configs)
+	c.waitWhole(len(load.all))
+	old := c.nodes[1]
+	twin := c.add("node.id", old.id)
+	load.markNow()
+	begin := time.Now()
+	twin.launch()
+	code := old.exit(patience)
+	took := time.Since(begin)
+	if code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	old.waitLog("another process has the node.id "+old.id, "give each node a node.id")
+	c.nodes = []*clusterNode{c.nodes[0], twin}
+	twin.ready()
+	c.waitTogether()
+	c.waitWhole(len(load.all))
+	load.settleGaps()
+	t.Logf("the older process ended %v after the younger was started; pauses %s", took.Round(time.Millisecond), figures(load.gaps()))
+	time.Sleep(time.Second)
+	if !twin.Running() {
+		t.Errorf("the younger process ended, too:\n%s", tailOf(twin.Process))
+	}
+	lines, again := load.finish()
+	t.Logf("%d lines, %d of them came more than once", lines, again)
+}
+
+// TestClusterGossipPortTaken: a gossip.bind that was asked for and cannot be had ends the
+// start, and names the setting.
+func TestClusterGossipPortTaken(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	for _, row := range []struct{ name, key string }{
+		{"own secret", base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{'k'}, 16))},
+		{"secret from Kafka", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			extra := []string{"gossip.bind", l.Addr().String()}
+			if row.key != "" {
+				extra = append(extra, "gossip.secret.keys", row.key)
+			}
+			n := newCluster(t, 1, extra...).nodes[0]
+			n.launch()
+			if code := n.exit(patience); code != 2 {
+				t.Errorf("exit code %d, want 2", code)
+			}
+			n.waitLog("troupe: ", "gossip.bind", l.Addr().String())
+			t.Logf("it says: %s", lastLine(n.log()))
+		})
+	}
+}
+
+func lastLine(log string) string {
+	log = strings.TrimSpace(log)
+	return log[strings.LastIndexByte(log, '\n')+1:]
+}
+
+// TestClusterRefusesKafkaConnect: Kafka Connect's workers and Troupe's do not share a
+// group, whoever comes second.
+func TestClusterRefusesKafkaConnect(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts Kafka Connect")
+	}
+	c := newCluster(t, 1)
+	dir, port := t.TempDir(), freePort(t)
+	props := kafkatest.ConnectWorkerProperties(c.addr, c.group, dir, port, false)
+	props["plugin.path"] = kafkatest.FilePlugins(t)
+	file := filepath.Join(dir, "worker.properties")
+	if err := kafkatest.WriteProperties(file, props); err != nil {
+		t.Fatal(err)
+	}
+	java := kafkatest.StartConnectFile(t, file, fmt.Sprintf("http://127.0.0.1:%d", port), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+	n := c.nodes[0]
+	// Its REST interface answers before it is in the group.
+	w := &workerProc{&process{t, java.Process}, fmt.Sprintf("http://127.0.0.1:%d", port)}
+	eventuallyIn(t, 2*patience, func() string {
+		code, text, err := w.try("GET", "/connectors", nil)
+		if err != nil || code != 200 {
+			return fmt.Sprintf("Kafka Connect answers %d %s %v", code, text, err)
+		}
+		return ""
+	})
+	n.launch()
+	if code := n.exit(patience); code != 2 {
+		t.Errorf("exit code %d, want 2", code)
+	}
+	n.waitLog("troupe: ", "a Kafka Connect worker", "is in group "+c.group, "Stop Kafka Connect's workers first")
+	t.Logf("it says: %s", lastLine(n.log()))
+}
