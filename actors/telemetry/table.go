@@ -281,7 +281,7 @@ func table() []metric {
 		}
 	}
 	inCluster(
-		own("troupe_cluster_lease_left_seconds", "How long this node may go on without another answer of the group's coordinator; negative: lost for so long..", func(v *view) float64 { return v.cluster.Lease.Seconds() }),
+		own("troupe_cluster_lease_left_seconds", "How long this node may go on without another answer of the group's coordinator; negative: lost for so long.", func(v *view) float64 { return v.cluster.Lease.Seconds() }),
 		own("troupe_cluster_members", "Nodes in the group, by its last generation; 0 while this node is out of it.", func(v *view) float64 { return float64(v.cluster.Members) }),
 		own("troupe_cluster_members_seen", "Of those, nodes that gossip sees alive, this one included.", func(v *view) float64 { return float64(v.cluster.Seen) }),
 		own("troupe_cluster_leading", "1 on the node that leads, else 0.", func(v *view) float64 { return oneIf(v.cluster.Leads) }),
