@@ -19,6 +19,9 @@ func Check(ctx context.Context, o Options) error {
 	}
 	defer cl.Close()
 	g, err := describe(ctx, kadm.NewClient(cl), o.Group)
+	if errors.Is(err, kerr.GroupAuthorizationFailed) {
+		return denied(o.Group)
+	}
 	if err != nil {
 		return fmt.Errorf("asking who is in group %s: %w", o.Group, err)
 	}
@@ -28,6 +31,12 @@ func Check(ctx context.Context, o Options) error {
 		}
 	}
 	return nil
+}
+
+// denied says what a user can do about a group that may not be joined; READ includes
+// the right to ask who is in it.
+func denied(group string) error {
+	return fmt.Errorf("joining group %s is not allowed: grant READ on the group to this worker's principal (kafka-acls --add --operation Read --group %s)", group, group)
 }
 
 // coordinatorWait is how long a coordinator may take to come up, as it does when the

@@ -223,7 +223,7 @@ func (m *Member) Rejoin() { m.client().ForceRebalance() }
 // dropped forgets a generation that this node was taken out of.
 func (m *Member) dropped(member string) {
 	old := m.state.Load()
-	if old.Member != member {
+	if member == "" || old.Member != member { // heard of it already, once by each of the two heartbeats
 		return
 	}
 	m.o.Log.Warn("the group has taken this node out; it joins again", "group", m.o.Group, "member", member)
@@ -275,7 +275,7 @@ func (h hook) OnGroupManageError(err error) {
 	case errors.Is(err, kerr.InconsistentGroupProtocol):
 		m.fail(foreign(m.o.Group, protocolType, "unknown", "it uses another protocol"))
 	case errors.Is(err, kerr.GroupAuthorizationFailed):
-		m.fail(fmt.Errorf("joining group %s is not allowed: grant READ on the group to this worker's principal (kafka-acls --add --operation Read --group %s)", m.o.Group, m.o.Group))
+		m.fail(denied(m.o.Group))
 	case errors.Is(err, kerr.UnknownMemberID):
 		m.lease.end()
 		m.dropped(m.state.Load().Member)
