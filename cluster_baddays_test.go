@@ -10,6 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
 	"github.com/troupeio/troupe/internal/kafkatest"
 )
 
@@ -194,4 +197,62 @@ func TestClusterRefusesKafkaConnect(t *testing.T) {
 	}
 	n.waitLog("troupe: ", "a Kafka Connect worker", "is in group "+c.group, "Stop Kafka Connect's workers first")
 	t.Logf("it says: %s", lastLine(n.log()))
+}
+
+// TestClusterDenied: what a cluster needs and its principal may not do is named, with the
+// command that grants it; granted, the node goes on by itself or at its next start.
+func TestClusterDenied(t *testing.T) {
+	b := kafkatest.Start(t, kafkatest.WithProperty("authorizer.class.name", "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+		kafkatest.WithProperty("allow.everyone.if.no.acl.found", "true"))
+	adm := kadm.NewClient(kafkaClient(t, b.Addr()))
+	for _, row := range []struct {
+		name string
+		acl  func(group string) *kadm.ACLBuilder
+		say  func(group string) string
+	}{
+		{"transactional id", func(g string) *kadm.ACLBuilder {
+			return kadm.NewACLs().TransactionalIDs("connect-cluster-" + g).Operations(kmsg.ACLOperationWrite)
+		}, func(g string) string {
+			return "kafka-acls --add --operation Write --operation Describe --transactional-id connect-cluster-" + g
+		}},
+		{"group", func(g string) *kadm.ACLBuilder { return kadm.NewACLs().Groups(g).Operations(kmsg.ACLOperationRead) },
+			func(g string) string { return "kafka-acls --add --operation Read --group " + g }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := newCluster(t, 1)
+			c.addr = b.Addr()
+			n := c.nodes[0]
+			n.props["bootstrap.servers"] = b.Addr()
+			acl := row.acl(c.group).ResourcePatternType(kadm.ACLPatternLiteral)
+			created, err := adm.CreateACLs(soon(t), acl.Deny("User:ANONYMOUS").DenyHosts())
+			if err == nil {
+				err = created[0].Err
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			begin := time.Now()
+			n.launch()
+			n.waitLog(row.say(c.group))
+			t.Logf("it says so after %v, and its process runs: %v; %s", time.Since(begin).Round(time.Millisecond), n.Running(), lastLine(n.log()))
+			if deleted, err := adm.DeleteACLs(soon(t), acl); err != nil || len(deleted) == 0 {
+				t.Fatalf("deleting the ACLs: %+v %v", deleted, err)
+			}
+			if !n.Running() {
+				if code := n.exit(patience); code != 2 {
+					t.Errorf("exit code %d, want 2", code)
+				}
+				n.launch()
+			}
+			n.ready()
+			eventually(t, func() string {
+				code, text, err := n.try("POST", "/connectors", map[string]any{"name": c.group, "config": fileSource(c.group, "none", c.group)})
+				if err != nil || code != 201 && code != 409 {
+					return fmt.Sprintf("granted, the node answers %d %s %v", code, text, err)
+				}
+				return ""
+			})
+			n.stop()
+		})
+	}
 }

@@ -32,6 +32,7 @@ func TestClusterStall(t *testing.T) {
 	if clusterLong() {
 		roles = []string{"a follower", "the leader", "a follower", "the leader"}
 	}
+	stopped := make(map[*clusterNode]bool)
 	for _, role := range roles {
 		victim := c.follower()
 		if role == "the leader" {
@@ -46,8 +47,13 @@ func TestClusterStall(t *testing.T) {
 		load.markNow()
 		took := load.waitNew(held, begin)
 		t.Logf("%s stopped: tasks back after %s", role, figures(took))
-		if worst(took) > failoverLimit {
-			t.Errorf("a task came back %v after %s was stopped, want %v at most", worst(took), role, failoverLimit)
+		limit := failoverLimit
+		if stopped[victim] {
+			limit += 10 * time.Second // its session: one that came back is not hurried for a minute
+		}
+		stopped[victim] = true
+		if worst(took) > limit {
+			t.Errorf("a task came back %v after %s was stopped, want %v at most", worst(took), role, limit)
 			logTasks(t, took)
 		}
 		time.Sleep(time.Until(begin.Add(5 * time.Second)))
