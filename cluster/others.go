@@ -100,20 +100,59 @@ func (c *Coordinator) Dead(boot string) {
 const (
 	evictStep    = 100 * time.Millisecond
 	evictTimeout = 3 * time.Second
+
+	// freshAnswer is how old the last answer of any node may be for an eviction. One is
+	// probed every 200 ms, and with one dead among three every second probe is
+	// answered.
+	freshAnswer = 500 * time.Millisecond
+	answerPause = 25 * time.Millisecond
 )
 
 func (c *Coordinator) evict(p group.Peer, wait time.Duration) {
 	if !c.sleep(wait) {
 		return
 	}
-	st := c.member.State()
-	if _, there := st.Peer(p.Member); !there || c.Gossip.Sees(p.Boot) {
-		return // somebody has done it, or it lives
+	for c.member.Lease().Held() { // or this node itself should have been taken out
+		switch c.judge(c.member.State(), p) {
+		case leaveIt:
+			return
+		case evictIt:
+			c.takeOut(p)
+			return
+		}
+		if !c.sleep(answerPause) {
+			return
+		}
+	}
+}
+
+// verdict is on a node that gossip has lost.
+type verdict int
+
+const (
+	leaveIt verdict = iota
+	askAgain
+	evictIt
+)
+
+func (c *Coordinator) judge(st *group.State, p group.Peer) verdict {
+	if _, there := st.Peer(p.Member); !there || st.Member == "" || c.Gossip.Sees(p.Boot) {
+		return leaveIt // somebody has done it, or has taken this node out, or it lives
 	}
 	if n := c.seen(st); 2*n < len(st.Peers) {
 		c.Logger.Warn("gossip has lost a node, and too many others: its session decides", "node", p.ID, "seen", n, "of", len(st.Peers))
-		return
+		return leaveIt
 	}
+	// A node that is cut off from all loses them one after the other: while it takes the
+	// rest for alive, it would take healthy ones out. So an answer of one of them is
+	// waited for; of two nodes there is nobody to answer.
+	if len(st.Peers) > 2 && c.Gossip.Silence() > freshAnswer {
+		return askAgain
+	}
+	return evictIt
+}
+
+func (c *Coordinator) takeOut(p group.Peer) {
 	ctx, cancel := context.WithTimeout(c.ctx, evictTimeout)
 	defer cancel()
 	if err := c.member.Evict(ctx, p.Member, "gossip has lost the node"); err != nil {
