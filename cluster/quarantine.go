@@ -39,7 +39,7 @@ func (r *round) blame() {
 		if _, alive := r.live[e.Member]; alive || e.Member == "" || e.State != assign.Assigned && e.State != assign.Revoking {
 			continue
 		}
-		if r.drains[e.Node].Drain == group.BootOf(e.Member) && e.Member != "" || r.c.QuarantineWindow <= 0 {
+		if d := r.drains[e.Node].Drain; d != "" && d == group.BootOf(e.Member) || r.c.QuarantineWindow <= 0 {
 			continue // it had said that it was leaving
 		}
 		dead[e.Member] = append(dead[e.Member], u)
@@ -67,10 +67,18 @@ func (r *round) blame() {
 				}
 			}
 		}
+		charged := make(map[assign.Unit]assign.Entry)
+		found := false
 		for _, u := range suspects {
 			e := r.log[u]
 			e.Deaths = append(r.recent(e.Deaths), assign.Death{Node: e.Node, At: died.UnixMilli(), Lived: died.UnixMilli() - e.At})
-			r.log[u] = e
+			charged[u] = e
+			found = found || guilty(e.Deaths)
+		}
+		for u, e := range charged {
+			if !found || guilty(e.Deaths) { // with a culprit the death is explained
+				r.log[u] = e
+			}
 		}
 	}
 }
@@ -109,24 +117,35 @@ func guilty(deaths []assign.Death) bool {
 }
 
 // quarantine takes the guilty out of this round's work and says so in the log and in
-// their statuses. A new configuration lets a unit out.
+// their statuses. A new configuration lets a unit out: a task once it has one of its own
+// that was made from the connector's, since with the old one it would kill again.
 func (r *round) quarantine() {
 	for u, e := range r.log {
 		switch {
-		case e.State == assign.Quarantined && r.snap.ConfigOffset(u.Connector) > e.Config:
+		case e.State == assign.Quarantined && r.snap.ConfigOffset(u.Connector) >= e.Config && (u.Task < 0 || r.snap.TasksOffset(u.Connector) >= e.Config):
 			delete(r.log, u) // as new
 		case e.State == assign.Assigned || e.State == assign.Revoking:
 			if _, alive := r.live[e.Member]; alive || !guilty(e.Deaths) || !r.isWanted(u) {
 				continue
 			}
 			reason := quarantined(u, e.Deaths)
-			rec := assign.Record{State: assign.Quarantined, Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason, Deaths: e.Deaths}
+			rec := assign.Record{State: assign.Quarantined, Config: r.ranWith(u), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason, Deaths: e.Deaths}
 			r.records = append(r.records, r.c.Log.UnitRecord(u, &rec))
 			r.log[u] = assign.Entry{Record: rec}
 			r.failed[u] = reason
 			r.c.Logger.Error("a connector or task is not placed again", "unit", u.String(), "reason", reason)
 		}
 	}
+}
+
+// ranWith returns what the log is to say that a unit was quarantined on: what comes later
+// in the config topic may let it out. A task whose connector has been configured anew, but
+// has not made new tasks of that, died of the old configuration.
+func (r *round) ranWith(u assign.Unit) int64 {
+	if made := r.snap.TasksOffset(u.Connector); u.Task >= 0 && made < r.snap.ConfigOffset(u.Connector) {
+		return made + 1
+	}
+	return r.snap.Offset()
 }
 
 func quarantined(u assign.Unit, deaths []assign.Death) string {
