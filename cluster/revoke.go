@@ -33,11 +33,9 @@ func (c *Coordinator) acknowledge(st *group.State) bool {
 	self := st.Leads()
 	c.beside(&c.busy.acking, func() {
 		acks := c.ended(due)
-		if len(acks) == 0 {
-			return
-		}
-		if self {
+		if len(acks) == 0 || self {
 			c.takeAcks(acks)
+			c.sleep(ackEvery) // the loop looks again as soon as this is done
 			return
 		}
 		ctx, cancel := context.WithTimeout(c.ctx, ackTimeout)
@@ -96,6 +94,9 @@ func (c *Coordinator) ended(due []Ack) []Ack {
 
 // takeAcks notes acknowledgements on the leader.
 func (c *Coordinator) takeAcks(acks []Ack) {
+	if len(acks) == 0 {
+		return
+	}
 	c.mu.Lock()
 	for _, a := range acks {
 		c.acked[a.Unit] = max(a.Epoch, c.acked[a.Unit])
