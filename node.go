@@ -104,6 +104,9 @@ func (n *node) fail(err error) {
 // stop ends everything in order: no more requests, the tasks, the herder, the
 // stores.
 func (n *node) stop() error {
+	if c := n.core.Load(); c != nil && c.nodes != nil {
+		c.nodes.drain() // while the others still reach this node: it may lead them
+	}
 	if n.rest != nil {
 		rctx, rcancel := context.WithTimeout(context.Background(), 2*time.Second)
 		if err := n.rest.Stop(rctx); err != nil {
@@ -115,7 +118,7 @@ func (n *node) stop() error {
 	}
 	var errs []error
 	if c := n.core.Swap(nil); c != nil {
-		errs = append(errs, c.stop(5*time.Second, true))
+		errs = append(errs, c.stop(5*time.Second))
 	}
 	n.close()
 	n.log.Info("Kafka Connect stopped")

@@ -70,6 +70,9 @@ func (n *node) herderOptions() cluster.Options {
 		TopicTracking: n.settings.TopicTracking, TopicReset: n.settings.TopicReset, Sinks: &cluster.Groups{Worker: n.settings.Props, Log: n.log}}
 }
 
+// startTogether is how many tasks build at the same time.
+const startTogether = 8
+
 func (n *node) workerConfig(h *cluster.Herder, listener worker.Listener) worker.Config {
 	s, v := n.settings, n.settings.Values
 	policy := task.Policy{Never: v.String("task.restart.policy") == "never", MaxCrashes: v.Int("task.restart.max"),
@@ -80,7 +83,7 @@ func (n *node) workerConfig(h *cluster.Herder, listener worker.Listener) worker.
 		},
 		Spans: n.tracing.Spans(), Log: n.logs.Logger(telemetry.LogTask), Policy: policy, Grace: s.Grace, CallTimeout: s.CallTimeout,
 		FlushInterval: s.FlushInterval, FlushTimeout: s.FlushTimeout, Budget: v.Long("task.buffer.bytes"),
-		TopicCreation: s.TopicCreation, StaticMembers: !n.standalone()}
+		TopicCreation: s.TopicCreation, StartTogether: startTogether, StaticMembers: !n.standalone()}
 }
 
 // fail tells of a part that failed and that can be made again. It does not block.
@@ -92,11 +95,8 @@ func (c *core) fail(err error) {
 }
 
 // stop ends the tasks, the herder and the stores, in order. flush bounds the wait for
-// the last statuses to be written; drain has the work moved to other nodes first.
-func (c *core) stop(flush time.Duration, drain bool) error {
-	if c.nodes != nil && drain {
-		c.nodes.drain()
-	}
+// the last statuses to be written.
+func (c *core) stop(flush time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), c.grace)
 	defer cancel()
 	done := make(chan struct{})

@@ -55,7 +55,7 @@ func (n *node) rebuild(ctx context.Context, cause error) error {
 		n.log.Error("A part of the worker failed; stores, herder and worker are made again from the internal topics", "err", cause)
 		n.herder.shut()
 		if c := n.core.Swap(nil); c != nil {
-			if err := c.stop(time.Second, false); err != nil {
+			if err := c.stop(time.Second); err != nil {
 				n.log.Warn("stopping what failed left something undone", "err", err)
 			}
 		}

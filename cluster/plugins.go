@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/troupeio/troupe/actors/kafkaclient"
+	"github.com/troupeio/troupe/cluster/placement"
 	"github.com/troupeio/troupe/codec/configdef"
 	"github.com/troupeio/troupe/connectors"
 	"github.com/troupeio/troupe/connectors/configprovider"
@@ -107,7 +109,23 @@ func (p *Plugins) Check(ctx context.Context, config map[string]*string) (map[str
 			out[k] = *v
 		}
 	}
+	if err := checkPlacement(out); err != nil {
+		return nil, Errorf(400, "Connector configuration is invalid and contains the following 1 error(s):\n%s\nYou can also find the above list of errors at the endpoint `/connector-plugins/{connectorType}/config/validate`", err)
+	}
 	return out, nil
+}
+
+// checkPlacement checks a connector's wishes about where it runs.
+func checkPlacement(config map[string]string) error {
+	if _, _, err := placement.ParseRules(config["placement.require"], config["placement.avoid"]); err != nil {
+		return err
+	}
+	if w, ok := config["placement.weight"]; ok {
+		if n, err := strconv.ParseFloat(strings.TrimSpace(w), 64); err != nil || n <= 0 {
+			return fmt.Errorf("Invalid value %s for configuration placement.weight: it must be a number above 0", w)
+		}
+	}
+	return nil
 }
 
 func (p *Plugins) validate(ctx context.Context, config map[string]*string) (configdef.Infos, error) {

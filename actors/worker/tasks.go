@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -235,8 +236,32 @@ func (b *builder) converters(config map[string]string, errs *pipeline.Errors, na
 	return out, nil
 }
 
+// turn waits until this task may build: all of a node's tasks start together after
+// it has regained its good standing, and their clients' first requests are many. Call
+// the result when the building is over; one that takes long no longer counts, so that
+// what is unreachable for one connector keeps no other waiting.
+func (b *builder) turn(ctx context.Context) (func(), error) {
+	select {
+	case b.w.turns <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	var once sync.Once
+	over := func() { once.Do(func() { <-b.w.turns }) }
+	late := time.AfterFunc(longTurn, over)
+	return func() { late.Stop(); over() }, nil
+}
+
+// longTurn is well beyond what building takes when all that it needs is there.
+const longTurn = time.Second
+
 // source makes the parts of a source task.
 func (b *builder) source(ctx context.Context) (*task.SourceParts, error) {
+	over, err := b.turn(ctx)
+	if err != nil {
+		return nil, b.failed(err)
+	}
+	defer over()
 	p, err := b.shared(ctx)
 	if err != nil {
 		return nil, b.failed(err)
@@ -282,6 +307,11 @@ func (b *builder) producer(ctx context.Context, config map[string]string, client
 
 // sink makes the parts of a sink task.
 func (b *builder) sink(ctx context.Context) (*task.SinkParts, error) {
+	over, err := b.turn(ctx)
+	if err != nil {
+		return nil, b.failed(err)
+	}
+	defer over()
 	p, err := b.shared(ctx)
 	if err != nil {
 		return nil, b.failed(err)

@@ -75,7 +75,7 @@ type Config struct {
 	Budget         int64 // task.buffer.bytes
 	TopicCreation  bool  // topic.creation.enable
 	StaticMembers  bool  // sinks join their groups as static members
-	StartTogether  int   // at most so many tasks and connectors start at once
+	StartTogether  int   // at most so many tasks build their clients at once; 16 if zero
 	ClientIDPrefix string
 }
 
@@ -142,6 +142,7 @@ type Worker struct {
 	metrics sync.Map // connectors.TaskID -> *TaskInfo
 	conns   sync.Map // name -> *ConnectorInfo
 	Totals  Totals
+	turns   chan struct{} // held by whoever builds
 
 	// Of the actor.
 	connectors map[string]*runningConnector
@@ -185,7 +186,7 @@ func New(c Config) *Worker {
 	if c.StartTogether <= 0 {
 		c.StartTogether = 16
 	}
-	return &Worker{Config: c, connectors: make(map[string]*runningConnector), tasks: make(map[connectors.TaskID]*runningTask), leaving: make(map[part]*actor.PID),
+	return &Worker{Config: c, turns: make(chan struct{}, c.StartTogether), connectors: make(map[string]*runningConnector), tasks: make(map[connectors.TaskID]*runningTask), leaving: make(map[part]*actor.PID),
 		lapsed: make(map[connectors.TaskID]bool), restarts: make(map[string][]chan error)}
 }
 

@@ -90,13 +90,18 @@ func parseClientID(id string) (node, boot string, ok bool) {
 	return rest[:i], rest[i+1:], true
 }
 
-// BootOf returns the boot id in a member id; "" when there is none.
+// BootOf returns the boot id in a member id, whatever the coordinator has made of the
+// client id; "" when it is not one of ours.
 func BootOf(member string) string {
-	const uuid = 36
-	if len(member) <= uuid || member[len(member)-uuid-1] != '-' {
+	rest, ok := strings.CutPrefix(member, "troupe/")
+	i := strings.LastIndexByte(rest, '/')
+	if !ok || i < 0 {
 		return ""
 	}
-	_, boot, _ := parseClientID(member[:len(member)-uuid-1])
+	boot, _, ok := strings.Cut(rest[i+1:], "-") // boot ids have no dash
+	if !ok {
+		return ""
+	}
 	return boot
 }
 
