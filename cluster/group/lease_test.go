@@ -79,8 +79,9 @@ func TestLease(t *testing.T) {
 func TestBootOf(t *testing.T) {
 	const uuid = "-01234567-89ab-cdef-0123-456789abcdef"
 	for member, boot := range map[string]string{
-		clientID(Node{ID: "host:8083", Boot: "b1"}) + uuid: "b1",
-		clientID(Node{ID: "a/b-c", Boot: "b2"}) + uuid:     "b2",
+		clientID(Node{ID: "host:8083", Boot: "b1"}) + uuid:                        "b1",
+		clientID(Node{ID: "a/b-c", Boot: "b2"}) + uuid:                            "b2",
+		clientID(Node{ID: "a", Boot: "b3"}) + "-0123456789abcdef0123456789abcdef": "b3",
 		"connect-1" + uuid: "",
 		"":                 "",
 		"troupe/x/y":       "",
