@@ -15,7 +15,7 @@ const drainGap = time.Second
 // away for long, nothing is lost.
 func TestClusterDrain(t *testing.T) {
 	c := startCluster(t, 3)
-	load := newClusterLoad(t, c.addr, 6, 6)
+	load := newWideLoad(t, c.addr, 6, 3, 1)
 	tasks := len(load.all)
 	c.create(load.configs)
 	c.waitWhole(tasks)

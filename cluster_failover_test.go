@@ -11,7 +11,7 @@ import (
 // neither moved nor started again; nothing is lost.
 func TestClusterFailover(t *testing.T) {
 	c := startCluster(t, 3)
-	load := newClusterLoad(t, c.addr, 6, 6)
+	load := newWideLoad(t, c.addr, 6, 3, 1)
 	tasks := len(load.all)
 	c.create(load.configs)
 	c.waitWhole(tasks)

@@ -21,6 +21,7 @@ import (
 type clusterStream struct {
 	connector, topic, file string
 	source                 bool
+	partition              int32 // of a sink's topic
 
 	// Under the load's lock.
 	written  int   // lines that were written so far
@@ -47,12 +48,21 @@ type clusterLoad struct {
 }
 
 const (
+	wideTasks = 3
 	lineEvery = 20 * time.Millisecond // in each stream
 	lookEvery = 5 * time.Millisecond  // into the files of sinks
 )
 
-// newClusterLoad makes topics, files and configurations; start begins.
+// newClusterLoad makes topics, files and configurations, and begins to write: for sources
+// and sinks of one task each.
 func newClusterLoad(t testing.TB, addr string, sources, sinks int) *clusterLoad {
+	t.Helper()
+	return newWideLoad(t, addr, sources, sinks, 0)
+}
+
+// newWideLoad has wide sinks as well, of three tasks each, which share a file and have a
+// partition each.
+func newWideLoad(t testing.TB, addr string, sources, sinks, wide int) *clusterLoad {
 	t.Helper()
 	dir := t.TempDir()
 	l := &clusterLoad{t: t, configs: make(map[string]map[string]string)}
@@ -71,6 +81,14 @@ func newClusterLoad(t testing.TB, addr string, sources, sinks int) *clusterLoad 
 		name := fmt.Sprintf("%s-sink%d", prefix, i)
 		s := &clusterStream{connector: name, topic: name, file: filepath.Join(dir, name)}
 		add(s, fileSink(name, s.file, name))
+	}
+	for i := range wide {
+		name := fmt.Sprintf("%s-wide%d", prefix, i)
+		createTopic(t, addr, name, wideTasks)
+		for p := range int32(wideTasks) {
+			l.all = append(l.all, &clusterStream{connector: name, topic: name, file: filepath.Join(dir, name), partition: p})
+		}
+		l.configs[name] = fileSink(name, filepath.Join(dir, name), name, "tasks.max", strconv.Itoa(wideTasks))
 	}
 	l.begin(addr)
 	return l
@@ -95,7 +113,7 @@ func (l *clusterLoad) begin(addr string) {
 	var write, watch context.Context
 	write, l.stopWriting = context.WithCancel(context.Background())
 	watch, l.stopWatching = context.WithCancel(context.Background())
-	producer := kafkaClient(l.t, addr, kgo.ProducerLinger(0))
+	producer := kafkaClient(l.t, addr, kgo.ProducerLinger(0), kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	l.writing.Go(func() { l.write(write, producer, inputs) })
 	if len(topics) > 0 {
 		consumer := kafkaClient(l.t, addr, kgo.ConsumeTopics(topics...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()), kgo.FetchMaxWait(time.Second))
@@ -131,7 +149,7 @@ func (l *clusterLoad) write(ctx context.Context, cl *kgo.Client, inputs map[*clu
 			return
 		}
 		for _, s := range l.all {
-			text := fmt.Sprintf("line %07d", n)
+			text := fmt.Sprintf("line %d %07d", s.partition, n)
 			// Before it is written: it may come out at once.
 			l.mu.Lock()
 			s.written = n + 1
@@ -143,7 +161,7 @@ func (l *clusterLoad) write(ctx context.Context, cl *kgo.Client, inputs map[*clu
 				}
 				continue
 			}
-			cl.Produce(context.Background(), &kgo.Record{Topic: s.topic, Value: []byte(text)}, func(_ *kgo.Record, err error) {
+			cl.Produce(context.Background(), &kgo.Record{Topic: s.topic, Partition: s.partition, Value: []byte(text)}, func(_ *kgo.Record, err error) {
 				if err != nil {
 					l.fail(err)
 				}
@@ -169,7 +187,13 @@ func (l *clusterLoad) consume(ctx context.Context, cl *kgo.Client) {
 }
 
 func (l *clusterLoad) tail(ctx context.Context) {
-	open, rest := make(map[*clusterStream]*os.File), make(map[*clusterStream][]byte)
+	open, rest := make(map[string]*os.File), make(map[string][]byte)
+	byFile := make(map[string][]*clusterStream) // by partition
+	for _, s := range l.all {
+		if !s.source {
+			byFile[s.file] = append(byFile[s.file], s)
+		}
+	}
 	defer func() {
 		for _, f := range open {
 			_ = f.Close()
@@ -184,38 +208,39 @@ func (l *clusterLoad) tail(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-		for _, s := range l.all {
-			if s.source {
-				continue
-			}
-			if open[s] == nil {
-				f, err := os.Open(s.file)
+		for file, of := range byFile {
+			if open[file] == nil {
+				f, err := os.Open(file)
 				if err != nil {
 					continue // the sink has not begun
 				}
-				open[s] = f
+				open[file] = f
 			}
-			n, _ := open[s].Read(buf) // its end is where the next look goes on
+			n, _ := open[file].Read(buf) // its end is where the next look goes on
 			now := time.Now()
-			text := append(rest[s], buf[:n]...)
+			text := append(rest[file], buf[:n]...)
 			l.mu.Lock()
 			for {
 				line, after, whole := bytes.Cut(text, []byte{'\n'})
 				if !whole {
 					break
 				}
+				s := of[0]
+				if p := bytes.TrimPrefix(line, []byte("line ")); len(p) > 0 && int(p[0]-'0') < len(of) {
+					s = of[p[0]-'0']
+				}
 				s.came(string(line), now)
 				text = after
 			}
 			l.mu.Unlock()
-			rest[s] = bytes.Clone(text)
+			rest[file] = bytes.Clone(text)
 		}
 	}
 }
 
 // came counts a line that has come out.
 func (s *clusterStream) came(text string, now time.Time) {
-	digits, ok := strings.CutPrefix(text, "line ")
+	digits, ok := strings.CutPrefix(text, fmt.Sprintf("line %d ", s.partition))
 	n, err := strconv.Atoi(digits)
 	if !ok || err != nil || n >= s.written || len(digits) != 7 {
 		s.unknown = append(s.unknown, text)
@@ -264,7 +289,7 @@ func (l *clusterLoad) waitNew(of map[string]bool, begin time.Time) map[string]ti
 			if s.newAt.IsZero() {
 				return "nothing new has come out of " + s.connector
 			}
-			out[s.connector] = s.newAt.Sub(begin)
+			out[s.connector] = max(out[s.connector], s.newAt.Sub(begin))
 		}
 		return ""
 	})
@@ -289,7 +314,7 @@ func (l *clusterLoad) gaps() map[string]time.Duration {
 	defer l.mu.Unlock()
 	out := make(map[string]time.Duration)
 	for _, s := range l.all {
-		out[s.connector] = max(s.gap, time.Since(s.lastAt))
+		out[s.connector] = max(out[s.connector], s.gap, time.Since(s.lastAt))
 	}
 	return out
 }
