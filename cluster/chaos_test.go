@@ -1,0 +1,87 @@
+package cluster_test
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestChaosOneCrash is the plainest trouble: three nodes, and one crashes.
+func TestChaosOneCrash(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		for range 3 {
+			w.newHost().up()
+		}
+		w.starting.Wait()
+		d := newDriver(w)
+		for i := range 3 {
+			d.create(fmt.Sprintf("c%d", i), 3)
+		}
+		d.settle()
+		time.Sleep(10 * time.Second)
+		w.hosts[0].down(true)
+		crashed := time.Now()
+		d.settle()
+		t.Logf("settled %v after the crash; %+v", time.Since(crashed), w.check.longestGap)
+		d.finish()
+	})
+}
+
+// TestChaos runs whole clusters through random trouble, each seed in a bubble of
+// virtual time. TROUPE_CHAOS_SEED runs one seed, TROUPE_CHAOS_SEEDS as many.
+func TestChaos(t *testing.T) {
+	first, count := uint64(1), 60
+	if v := os.Getenv("TROUPE_CHAOS_SEEDS"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		count = n
+	} else if testing.Short() {
+		count = 5
+	}
+	if v := os.Getenv("TROUPE_CHAOS_SEED"); v != "" {
+		n, err := strconv.ParseUint(v, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		first, count = n, 1
+	}
+	var sum summary
+	t.Cleanup(func() { t.Log(sum.String()) })
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for seed := first; seed < first+uint64(count); seed++ {
+		t.Run(strconv.FormatUint(seed, 10), func(t *testing.T) {
+			t.Parallel()
+			slots <- struct{}{}
+			defer func() { <-slots }()
+			began := time.Now()
+			synctest.Test(t, func(t *testing.T) { chaos(t, seed, &sum) })
+			if t.Failed() {
+				t.Logf("again: TROUPE_CHAOS_SEED=%d go test ./cluster -run 'TestChaos$' -v (TROUPE_CHAOS_LOG=info adds what the nodes log)", seed)
+			}
+			sum.took(time.Since(began))
+		})
+	}
+}
+
+// chaos runs one seed.
+func chaos(t *testing.T, seed uint64, sum *summary) {
+	w := newWorld(t, seed)
+	d := newDriver(w)
+	d.run()
+	sum.add(w)
+}
+
+// tell prints the tale of a failed seed.
+func (w *world) tell() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.t.Log("\n" + strings.Join(w.tale, "\n"))
+}
