@@ -196,6 +196,8 @@ var errWriterClosed = errors.New("this node leads no more")
 func (w *TxWriter) Close() {
 	w.fail(errWriterClosed)
 	w.cancel()
-	w.wg.Wait()
+	// First the client: a record that is on its way ends with neither its context nor
+	// its delivery timeout while the broker does not answer.
 	w.cl.Close()
+	w.wg.Wait()
 }
