@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -47,13 +48,10 @@ type nodes struct {
 	*streams
 }
 
-// startNodes starts the workers one after the other, creates the connectors and
-// returns when everything runs and everything moves.
-func (e *env) startNodes(ctx context.Context, arm string, props map[string]string) (_ *nodes, err error) {
-	c := &nodes{e: e, arm: arm, group: e.name("group"), props: props, load: fullLoad}
-	if e.quick {
-		c.load = quickLoad
-	}
+// startEmpty starts the workers one after the other and returns when they are one
+// group.
+func (e *env) startEmpty(ctx context.Context, arm string, props map[string]string) (_ *nodes, err error) {
+	c := &nodes{e: e, arm: arm, group: e.name("group"), props: props}
 	defer func() {
 		if err != nil {
 			c.close()
@@ -63,6 +61,25 @@ func (e *env) startNodes(ctx context.Context, arm string, props map[string]strin
 		if err := c.join(ctx); err != nil {
 			return nil, err
 		}
+	}
+	return c, c.together(ctx)
+}
+
+// startNodes starts the workers, creates the connectors and returns when everything
+// runs and everything moves.
+func (e *env) startNodes(ctx context.Context, arm string, props map[string]string) (_ *nodes, err error) {
+	c, err := e.startEmpty(ctx, arm, props)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			c.close()
+		}
+	}()
+	c.load = fullLoad
+	if e.quick {
+		c.load = quickLoad
 	}
 	all, configs, err := c.plan(ctx)
 	if err != nil {
@@ -76,11 +93,34 @@ func (e *env) startNodes(ctx context.Context, arm string, props map[string]strin
 		names = append(names, name)
 	}
 	slices.Sort(names)
-	err = createAll(ctx, c.workers[0], len(names), func(i int) (string, map[string]string) { return names[i], configs[names[i]] })
+	err = createAll(ctx, c.workers[:1], len(names), func(i int) (string, map[string]string) { return names[i], configs[names[i]] })
 	if err != nil {
 		return nil, err
 	}
 	return c, c.whole(ctx)
+}
+
+// together waits until the group has as many members as there are workers.
+func (c *nodes) together(ctx context.Context) error {
+	for {
+		described, err := c.e.admin.DescribeGroups(ctx, c.group)
+		if err == nil {
+			err = described.Error()
+		}
+		if err != nil {
+			return fmt.Errorf("asking who is in group %s: %w", c.group, err)
+		}
+		g := described[c.group]
+		if g.State == "Stable" && len(g.Members) == len(c.workers) {
+			return nil
+		}
+		if err := c.refused(); err != nil {
+			return err
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return fmt.Errorf("waiting for %d workers to be one group: it is %s with %d members: %w", len(c.workers), g.State, len(g.Members), err)
+		}
+	}
 }
 
 // plan makes the topics, the streams and the connectors' configurations.
@@ -124,8 +164,25 @@ func (c *nodes) join(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return c.add(ctx, w)
+}
+
+// back starts a worker again, as the one that it was: the last of the workers by
+// age from now on. It has ended.
+func (c *nodes) back(ctx context.Context, worker int) error {
+	old := c.workers[worker]
+	old.close()
+	c.workers = slices.Delete(c.workers, worker, worker+1)
+	w, err := c.e.startAgain(ctx, old.setup)
+	if err != nil {
+		return err
+	}
+	return c.add(ctx, w)
+}
+
+func (c *nodes) add(ctx context.Context, w *worker) error {
 	c.workers = append(c.workers, w)
-	err = w.waitReady(ctx)
+	err := w.waitReady(ctx)
 	if refused := c.refused(); refused != nil {
 		return refused
 	}
@@ -145,9 +202,11 @@ func (c *nodes) refused() error {
 }
 
 func (c *nodes) close() {
+	var ends sync.WaitGroup
 	for _, w := range c.workers {
-		w.close()
+		ends.Go(w.close)
 	}
+	ends.Wait()
 	if c.streams == nil {
 		return
 	}
@@ -197,7 +256,7 @@ func (c *nodes) owners(ctx context.Context) (map[taskKey]int, error) {
 				return nil, fmt.Errorf("task %s-%d failed: %s", name, t.ID, t.Trace)
 			}
 			for i, w := range c.workers {
-				if t.State == "RUNNING" && strings.HasSuffix(w.url, "/"+t.WorkerID) {
+				if t.State == "RUNNING" && w.id() == t.WorkerID {
 					owners[taskKey{name, t.ID}] = i
 				}
 			}

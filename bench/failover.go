@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"time"
 )
 
@@ -21,6 +20,11 @@ const (
 	// killTimeout bounds one takeover: Kafka Connect's defaults take a session of
 	// 10 s and a delay of 300 s.
 	killTimeout = 8 * time.Minute
+	// flowBefore is how long what the other tasks move is counted before a kill. What
+	// they get is the same at any time, so a longer one would not say more.
+	flowBefore = 5 * time.Second
+	// flowAfter is how long it is counted after one, at least.
+	flowAfter = 5 * time.Second
 	// wholeTimeout bounds the time until a cluster is whole again after it.
 	wholeTimeout = 5 * time.Minute
 )
@@ -36,6 +40,26 @@ var noDelay = map[string]string{
 	"consumer.heartbeat.interval.ms":   "500",
 }
 
+// manyKills are Troupe's settings for a node that is killed again and again, which
+// failoverNote tells the reader.
+//
+// A task whose node died within failover.quarantine.window.ms of its start, on two
+// nodes, is quarantined: it may be what kills them. Here each task meets that within
+// two kills. A real cluster keeps the minute that is the default; waiting for it
+// between kills would make of six minutes half an hour. And a node that comes back
+// gets its share after 1 s instead of 5.
+var manyKills = map[string]string{
+	"failover.quarantine.window.ms": "0",
+	"rebalance.settle.ms":           "1000",
+}
+
+const failoverNote = "a kill counts with the slowest of the dead worker's tasks, from the kill to the first record at its destination that was " +
+	"written after the kill. Between kills the dead worker is started again and holds its share again. Because it is killed again and again, " +
+	"Troupe runs with `failover.quarantine.window.ms=0` and `rebalance.settle.ms=1000` (defaults: 60000 and 5000; a real cluster has them on). " +
+	"A task that FAILS or a line that is lost fails the row. Each stream gets 20 lines a second; file sources look for lines once a second, " +
+	"so a second without a kill can have fewer than the average too: that is the line `before`. Figures of the other workers' tasks are the " +
+	"lowest of all kills; their units' epochs are counted over all kills."
+
 // failover kills, as kill -9 does, one of the workers of a cluster of three that
 // runs 30 connectors with 60 tasks. For each task of the dead worker it takes the
 // time from the kill until a line that was written after the kill is at its
@@ -43,57 +67,68 @@ var noDelay = map[string]string{
 // slowest of them. Then the cluster is made whole, and checked for tasks that run
 // twice, before the next kill.
 //
-// The victim is drawn from a fixed seed, any worker alike. Troupe's first is the
-// worker that came first and so leads. Kafka Connect with its defaults is killed
-// once, and not the one that leads: a leader's successor, who knows of no earlier
-// assignment, does not wait for scheduled.rebalance.max.delay.ms, which would be
-// another story than the one that the setting tells.
+// The victim is drawn from a fixed seed, any worker alike. Troupe's first is the one
+// that leads. Kafka Connect with its defaults is killed once, and not the one that
+// leads: a leader's successor, who knows of no earlier assignment, does not wait for
+// scheduled.rebalance.max.delay.ms, which would be another story than the one that
+// the setting tells.
 func failover(props map[string]string) func(context.Context, *env, string) (metrics, error) {
 	return func(ctx context.Context, e *env, arm string) (metrics, error) {
-		c, err := e.startNodes(ctx, arm, props)
+		own := props
+		if arm == armTroupe {
+			own = merge(props, manyKills)
+		}
+		c, err := e.startNodes(ctx, arm, own)
 		if err != nil {
 			return nil, err
 		}
 		defer c.close()
 		draw := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same victims every time
-		var worst, tasks, sources, sinks []float64
+		var worst, tasks, sources, sinks, others, calm []float64
+		m := metrics{}
 		kills := e.kills(arm, props)
 		for k := range kills {
 			victim := draw.IntN(len(c.workers))
 			switch {
 			case arm == armTroupe && k == 0:
-				victim = 0
+				v, err := c.workers[0].view(ctx)
+				if err != nil {
+					return nil, err
+				}
+				victim = max(0, c.leader(v))
 			case arm == armConnect && props == nil:
 				victim = 1
 			}
-			dead, took, err := c.kill(ctx, victim)
+			one, err := c.kill(ctx, victim)
 			if err != nil {
 				return nil, fmt.Errorf("kill %d of %d: %w", k+1, kills, err)
 			}
 			slowest := 0.0
-			for i, d := range took {
+			for i, d := range one.took {
 				t := d.Seconds()
 				slowest = max(slowest, t)
 				tasks = append(tasks, t)
-				if dead[i].source {
+				if one.dead[i].source {
 					sources = append(sources, t)
 				} else {
 					sinks = append(sinks, t)
 				}
 			}
-			worst = append(worst, slowest)
-			middle, _, _, _ := spread(seconds(took))
-			fmt.Printf("  kill %d of %d: worker %d of %d by age, %d tasks; the slowest was back after %.2f s, the median after %.2f s\n",
-				k+1, kills, victim+1, clusterNodes, len(took), slowest, middle)
+			worst, others, calm = append(worst, slowest), append(others, one.others), append(calm, one.before)
+			if arm == armTroupe {
+				m["epochs"] += float64(one.epochs)
+			}
+			fmt.Printf("  kill %d of %d: %s\n", k+1, kills, one)
 		}
 		if err := c.complete(); err != nil {
 			return nil, err
 		}
-		m := metrics{}
 		m["median"], _, m["worst"], _ = spread(worst)
 		m["task"], _, _, _ = spread(tasks)
 		_, _, m["source"], _ = spread(sources)
 		_, _, m["sink"], _ = spread(sinks)
+		_, m["others"], _, _ = spread(others)
+		_, m["before"], _, _ = spread(calm)
 		return m, nil
 	}
 }
@@ -125,41 +160,92 @@ func seconds(v []time.Duration) []float64 {
 	return out
 }
 
+// killed is what is known of a kill.
+type killed struct {
+	worker string // which one, in words
+	dead   []*stream
+	took   []time.Duration // until each of them was back
+	whole  time.Duration   // until the worker that was started again held its share
+
+	others float64 // worst second of the other tasks after the kill, percent
+	before float64 // and before it
+	epochs int     // units of others that were assigned anew
+}
+
+func (k killed) String() string {
+	middle, _, slowest, _ := spread(seconds(k.took))
+	return fmt.Sprintf("%s, %d tasks; the slowest was back after %.2f s, the median after %.2f s; the others' worst second had %.0f %% (before the kill %.0f %%), "+
+		"%d of their units were assigned anew; whole again %.1f s after its start", k.worker, len(k.took), slowest, middle, k.others, k.before, k.epochs, k.whole.Seconds())
+}
+
 // kill ends a worker, waits until what it did is done by others, and brings the
 // cluster back to its number.
-func (c *nodes) kill(ctx context.Context, victim int) ([]*stream, []time.Duration, error) {
+func (c *nodes) kill(ctx context.Context, victim int) (k killed, err error) {
 	if err := c.runsOnce(ctx); err != nil {
-		return nil, nil, err
+		return k, err
+	}
+	k.worker = fmt.Sprintf("worker %d of %d by age", victim+1, clusterNodes)
+	witness, stays := c.workers[(victim+1)%len(c.workers)], map[unitKey]stay(nil)
+	if c.arm == armTroupe {
+		if err := c.calm(ctx); err != nil {
+			return k, err
+		}
+	}
+	c.recordNow()
+	if err := pause(ctx, flowBefore); err != nil {
+		return k, err
 	}
 	owners, err := c.owners(ctx)
 	if err != nil {
-		return nil, nil, err
+		return k, err
 	}
-	dead, err := c.of(ctx, victim, owners)
-	if err != nil {
-		return nil, nil, err
+	if k.dead, err = c.of(ctx, victim, owners); err != nil {
+		return k, err
 	}
-	if len(dead) == 0 {
-		return nil, nil, fmt.Errorf("worker %d runs no task: %v", victim+1, c.counts(owners))
+	if len(k.dead) == 0 {
+		return k, fmt.Errorf("worker %d runs no task: %v", victim+1, c.counts(owners))
+	}
+	if c.arm == armTroupe {
+		v, err := witness.view(ctx)
+		if err != nil {
+			return k, err
+		}
+		stays, _ = v.stays()
+		if c.leader(v) == victim {
+			k.worker += ", which leads"
+		}
 	}
 	one, cancel := context.WithTimeout(ctx, killTimeout)
 	defer cancel()
 	begin := time.Now()
 	c.workers[victim].proc.Kill()
 	c.markNow() // what was written before could have come from the dead
-	took, err := c.wait(one, dead, begin)
-	if err != nil {
-		other := c.workers[(victim+1)%len(c.workers)]
-		return nil, nil, fmt.Errorf("waiting for the others to take over: %w; the end of one's log:\n%s", err, other.proc.Tail(10))
+	if k.took, err = c.wait(one, k.dead, begin); err != nil {
+		return k, fmt.Errorf("waiting for the others to take over: %w; the end of one's log:\n%s", err, witness.proc.Tail(10))
 	}
-	c.workers[victim].close()
-	c.workers = slices.Delete(c.workers, victim, victim+1)
+	if err := pause(ctx, time.Until(begin.Add(flowAfter))); err != nil {
+		return k, err
+	}
+	flow, calm := c.flow(k.dead), begin.Add(-flowBefore)
+	average := float64(countIn(flow, calm, begin)) / flowBefore.Seconds()
+	k.before, k.others = worstSecond(flow, calm, begin, average), worstSecond(flow, begin, time.Now(), average)
+	if c.arm == armTroupe {
+		v, err := witness.view(ctx)
+		if err != nil {
+			return k, err
+		}
+		after, _ := v.stays()
+		k.epochs = changed(stays, after, c.workers[victim].id())
+	}
 	one, cancel = context.WithTimeout(ctx, wholeTimeout)
 	defer cancel()
-	if err := c.join(one); err != nil {
-		return nil, nil, err
+	again := time.Now()
+	if err := c.back(one, victim); err != nil {
+		return k, err
 	}
-	return dead, took, c.whole(one)
+	err = c.whole(one)
+	k.whole = time.Since(again) - settle
+	return k, err
 }
 
 // runJoin starts a fourth worker beside three that run the load, and takes the time

@@ -7,6 +7,10 @@
 //	go run ./bench                          everything; needs java, mvn and bin/troupe
 //	go run ./bench -quick                   100,000 lines once; does the right thing arrive?
 //	go run ./bench -rows source-smt -arms connect,troupe -reps 5
+//	go run ./bench -rows failover,failover-tuned,join,connectors-3,rest-latency
+//	                                        clusters of three workers
+//	go run ./bench -rows scale -connectors 2000
+//	                                        a large one
 //
 // It drives built programs: of ours it imports internal/kafkatest, and for the row
 // trace-off alone, which compares two things within one process, actors, connectors
@@ -41,6 +45,7 @@ type settings struct {
 	lines   int
 	reps    int
 	trials  int // of the rows that repeat inside; 0 is their own number
+	many    int // connectors of connectors-3 and of scale; 0 is their own number
 	quick   bool
 	rows    []string
 	arms    []string
@@ -62,13 +67,14 @@ func run() int {
 	var rowList, armList string
 	flag.IntVar(&s.lines, "n", defaultLines, "lines of 95 bytes to move")
 	flag.IntVar(&s.reps, "reps", defaultReps, "repetitions of each row")
-	flag.IntVar(&s.trials, "trials", 0, "repetitions within the rows that repeat inside: kills of failover, rounds of trace-off; 0 is their own number")
+	flag.IntVar(&s.trials, "trials", 0, "repetitions within the rows that repeat inside: kills of failover, writes of rest-latency, rounds of trace-off; 0 is their own number")
+	flag.IntVar(&s.many, "connectors", 0, "connectors of the rows connectors-3 and scale; 0 is their own number, 200 and 2000")
 	flag.BoolVar(&s.quick, "quick", false, "100,000 lines, once: checks what arrives, writes no results")
 	flag.StringVar(&rowList, "rows", "", "rows to run, separated by commas; empty is all; 'list' lists them")
 	flag.StringVar(&armList, "arms", "", "arms to run: connect,troupe,bare; empty is all that are there")
 	flag.StringVar(&s.troupe, "troupe", filepath.Join("bin", "troupe"), "the built program")
 	flag.StringVar(&s.out, "o", filepath.Join("bench", "results.md"), "results file")
-	flag.DurationVar(&s.timeout, "timeout", 5*time.Minute, "bound of one row of one arm, once; failover has 10 minutes at least")
+	flag.DurationVar(&s.timeout, "timeout", 5*time.Minute, "bound of one row of one arm, once; some rows have more: failover 40 minutes")
 	flag.StringVar(&s.broker, "broker", "", "host:port of a broker that runs; empty starts one")
 	flag.Parse()
 	if rowList == "list" {
@@ -180,7 +186,7 @@ func benchmark(ctx context.Context, s settings) error {
 		}
 	}
 	fmt.Println()
-	fmt.Print(res.table())
+	fmt.Print(res.table(), res.notes())
 	if !s.quick {
 		if err := res.write(s.out); err != nil {
 			return err

@@ -125,6 +125,8 @@ func (t target) text(m metric) string {
 	switch t.kind {
 	case atMost:
 		return strings.TrimSpace("≤ " + number(t.value) + " " + m.unit)
+	case atLeast:
+		return strings.TrimSpace("≥ " + number(t.value) + " " + m.unit)
 	case timesConnect:
 		return "≥ " + number(t.value) + " × Kafka Connect"
 	case timesBare:
@@ -141,6 +143,9 @@ func (r *results) met(row string, m metric, t target) (met, known bool) {
 	case atMost:
 		median, _, _, ok := spread(r.values(row, armTroupe, m.name))
 		return median <= t.value, ok
+	case atLeast:
+		median, _, _, ok := spread(r.values(row, armTroupe, m.name))
+		return median >= t.value, ok
 	case timesConnect:
 		median, _, _, ok := spread(r.ratios(row, m, armTroupe, armConnect))
 		return median >= t.value, ok
@@ -212,6 +217,26 @@ func (r *results) table() string {
 	return b.String()
 }
 
+// notes are what the readers of the rows that ran have to know, as Markdown.
+func (r *results) notes() string {
+	var b strings.Builder
+	keys := map[string][]string{} // rows that share a note
+	var order []string
+	for _, row := range rows {
+		if row.note == "" || !slices.Contains(r.s.rows, row.key) {
+			continue
+		}
+		if keys[row.note] == nil {
+			order = append(order, row.note)
+		}
+		keys[row.note] = append(keys[row.note], row.key)
+	}
+	for _, note := range order {
+		fmt.Fprintf(&b, "\n%s: %s\n", strings.Join(keys[note], ", "), note)
+	}
+	return b.String()
+}
+
 // write puts the report, with what is needed to repeat it, into a file.
 func (r *results) write(path string) error {
 	cpu, memory := machine()
@@ -233,6 +258,7 @@ func (r *results) write(path string) error {
 		b.WriteString("Troupe was not run.\n\n")
 	}
 	b.WriteString(r.table())
+	b.WriteString(r.notes())
 	if len(r.failures) > 0 {
 		b.WriteString("\nFailed runs:\n\n")
 		for _, f := range r.failures {

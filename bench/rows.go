@@ -21,6 +21,7 @@ type row struct {
 	run        func(ctx context.Context, e *env, arm string) (metrics, error)
 
 	once    bool          // one run an arm is enough: it repeats inside
+	note    string        // what a reader of the figures has to know besides
 	timeout time.Duration // at least; 0 leaves the flag's
 }
 
@@ -41,6 +42,7 @@ type targetKind int
 
 const (
 	atMost        targetKind = iota // the median, in the metric's unit
+	atLeast                         // likewise
 	timesConnect                    // at least value times Kafka Connect's, the median of the ratios in each repetition
 	timesBare                       // at least value times the bare client's
 	betterConnect                   // not worse than Kafka Connect: where no number was promised
@@ -94,14 +96,35 @@ var rows = []row{
 		{"call", "the hook's call by itself, a batch", "ns", false, nil},
 	}, run: runTraceOff, ours: true, once: true, timeout: 15 * time.Minute},
 	{key: "failover", title: "kill -9 of one of 3 workers that run 30 connectors with 60 tasks, defaults (Kafka Connect: one that does not lead)",
-		metrics: failoverMetrics, run: failover(nil), once: true, timeout: failoverTimeout},
+		metrics: failoverMetrics, run: failover(nil), once: true, timeout: failoverTimeout, note: failoverNote},
 	{key: "failover-tuned", title: "the same, Kafka Connect tuned: no rebalance delay, sessions of 10 s, heartbeats of 0.5 s",
-		metrics: failoverMetrics, run: failover(noDelay), once: true, timeout: failoverTimeout},
+		metrics: failoverMetrics, run: failover(noDelay), once: true, timeout: failoverTimeout, note: failoverNote},
 	{key: "join", title: "a fourth worker joins 3 that run 30 connectors with 60 tasks", metrics: []metric{
 		{"ready", "REST ready after", "s", false, []target{{betterConnect, 0}}},
 		{"share", "holds its share after", "s", false, []target{{betterConnect, 0}}},
 		{"gap", "longest pause of a stream meanwhile", "s", false, []target{{betterConnect, 0}}},
 	}, run: runJoin},
+	{key: "connectors-3", title: "200 one-task connectors on 3 workers, created by 8 clients that ask all of them", metrics: []metric{
+		{"running", "all running after", "s", false, []target{{betterConnect, 0}}},
+		{"resident", "resident, the largest worker", "MB", false, []target{{betterConnect, 0}}},
+		{"threads", "threads, the most of a worker", "", false, []target{{betterConnect, 0}}},
+		{"goroutines", "goroutines, the most of a worker", "", false, nil},
+		{"idlecpu", "idle CPU over 10 s, the busiest worker", "% of a core", false, []target{{betterConnect, 0}}},
+	}, run: runConnectors3, timeout: 10 * time.Minute, note: connectors3Note},
+	{key: "rest-latency", title: "writes over REST, one after the other, each through any of 3 workers",
+		metrics: restMetrics(), run: runREST, timeout: 10 * time.Minute, note: restNote},
+	{key: "scale", title: "2000 one-task connectors on 3 workers, half sources and half sinks; kill -9 of one worker", metrics: []metric{
+		{"created", "all created after", "s", false, nil},
+		{"running", "all running after", "s", false, nil},
+		{"moved", "every line from each source in each sink's file after", "s", false, nil},
+		{"resident", "resident, the largest worker", "MB", false, nil},
+		{"goroutines", "goroutines, the most of a worker", "", false, nil},
+		{"idlecpu", "idle CPU over 20 s, the busiest worker", "% of a core", false, []target{{atMost, 5}}},
+		{"first", "kill to the first new record, median of a sample of moved sources", "s", false, nil},
+		{"last", "the same, slowest of the sample", "s", false, nil},
+		{"back", "kill to all running elsewhere, by the statuses", "s", false, nil},
+		{"after", "resident after it, the larger of the two", "MB", false, nil},
+	}, run: runScale, ours: true, once: true, timeout: scaleTimeout, note: scaleNote},
 }
 
 // failoverMetrics are the same whatever Kafka Connect is tuned to. A kill counts
@@ -112,6 +135,9 @@ var failoverMetrics = []metric{
 	{"task", "a task is back, median of all", "s", false, []target{{betterConnect, 0}}},
 	{"source", "slowest source task", "s", false, []target{{betterConnect, 0}}},
 	{"sink", "slowest sink task", "s", false, []target{{betterConnect, 0}}},
+	{"others", "the other workers' tasks, worst second after a kill", "% of the 5 s before it", true, []target{{atLeast, 80}}},
+	{"before", "their worst second before a kill, for comparison", "% of the same", true, nil},
+	{"epochs", "of the other workers' units, started anew", "", false, []target{{atMost, 0}}},
 }
 
 func throughput(rate ...target) []metric {
@@ -263,7 +289,7 @@ func (e *env) runSinks(ctx context.Context, arm, topic string, files []string, c
 	defer w.close()
 	name := e.name("connector")
 	cpu, begin := cpuSeconds(w.proc.PID()), time.Now()
-	err = createAll(ctx, w, len(files), func(i int) (string, map[string]string) {
+	err = createAll(ctx, []*worker{w}, len(files), func(i int) (string, map[string]string) {
 		return fmt.Sprintf("%s-%d", name, i), fileSink(files[i], topic)
 	})
 	if err != nil {
@@ -282,8 +308,9 @@ func (e *env) runSinks(ctx context.Context, arm, topic string, files []string, c
 // clients is how many HTTP clients create connectors at once.
 const clients = 8
 
-// createAll lets the clients create n connectors and waits for all answers.
-func createAll(ctx context.Context, w *worker, n int, config func(i int) (string, map[string]string)) error {
+// createAll lets the clients create n connectors and waits for all answers. Each
+// client asks one of the workers, the next one the next of them.
+func createAll(ctx context.Context, through []*worker, n int, config func(i int) (string, map[string]string)) error {
 	var next atomic.Int64
 	errs := make([]error, clients)
 	var wg sync.WaitGroup
@@ -295,7 +322,7 @@ func createAll(ctx context.Context, w *worker, n int, config func(i int) (string
 					return
 				}
 				name, conf := config(i)
-				if errs[c] = w.create(ctx, name, conf); errs[c] != nil {
+				if errs[c] = through[c%len(through)].create(ctx, name, conf); errs[c] != nil {
 					return
 				}
 			}
@@ -353,7 +380,7 @@ func runConnectors(ctx context.Context, e *env, arm string) (metrics, error) {
 	defer w.close()
 	topic, name := e.name("topic"), e.name("connector")
 	begin := time.Now()
-	err = createAll(ctx, w, manyConnectors, func(i int) (string, map[string]string) {
+	err = createAll(ctx, []*worker{w}, manyConnectors, func(i int) (string, map[string]string) {
 		return fmt.Sprintf("%s-%d", name, i), fileSource(empty, topic)
 	})
 	if err != nil {

@@ -38,6 +38,7 @@ type stream struct {
 	at      time.Time // when the first new one came; zero: not yet
 	last    time.Time // when a number higher than all before came
 	gap     time.Duration
+	times   []time.Time // when each number higher than all before came, since recordNow
 }
 
 func (s *stream) String() string {
@@ -54,6 +55,9 @@ func (s *stream) came(n int64, now time.Time) {
 			s.gap = max(s.gap, now.Sub(s.last))
 		}
 		s.last = now
+		for range n + 1 - int64(len(s.seen)) {
+			s.times = append(s.times, now)
+		}
 	}
 	for int64(len(s.seen)) <= n {
 		s.seen = append(s.seen, 0)

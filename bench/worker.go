@@ -34,6 +34,15 @@ type worker struct {
 	proc  *kafkatest.Process
 	url   string
 	close func()
+	setup workerSetup
+}
+
+// workerSetup is what a worker keeps when it is started again: its folder, and its
+// port, by which the others know it.
+type workerSetup struct {
+	arm, dir string
+	props    map[string]string
+	port     int
 }
 
 // startWorker starts a worker of the arm. Both arms get the same worker
@@ -50,21 +59,27 @@ func (e *env) startWorker(ctx context.Context, arm, group string, more map[strin
 	}
 	props := kafkatest.ConnectWorkerProperties(e.addr, group, dir, ports[0], false)
 	maps.Copy(props, more)
-	w := &worker{url: "http://127.0.0.1:" + strconv.Itoa(ports[0])}
-	if arm == armConnect {
-		c, err := kafkatest.RunConnect(ctx, e.addr, kafkatest.ConnectOptions{Worker: props, Dir: dir})
+	return e.startAgain(ctx, workerSetup{arm, dir, props, ports[0]})
+}
+
+// startAgain starts a worker as one before it was started. That one has ended.
+func (e *env) startAgain(ctx context.Context, s workerSetup) (*worker, error) {
+	w := &worker{url: "http://127.0.0.1:" + strconv.Itoa(s.port), setup: s}
+	if s.arm == armConnect {
+		c, err := kafkatest.RunConnect(ctx, e.addr, kafkatest.ConnectOptions{Worker: s.props, Dir: s.dir})
 		if err != nil {
 			return nil, err
 		}
 		w.proc, w.close = c.Process, c.Close
 		return w, nil
 	}
-	file := filepath.Join(dir, "worker.properties")
-	if err := kafkatest.WriteProperties(file, props); err != nil {
+	file := filepath.Join(s.dir, "worker.properties")
+	if err := kafkatest.WriteProperties(file, s.props); err != nil {
 		return nil, err
 	}
+	var err error
 	w.proc, err = kafkatest.StartProcess(kafkatest.ProcessSpec{Path: e.troupe, Args: []string{"distributed", file},
-		Dir: dir, LogFile: filepath.Join(dir, "troupe.log")})
+		Dir: s.dir, LogFile: filepath.Join(s.dir, "troupe.log")})
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +94,9 @@ func (e *env) startWorker(ctx context.Context, arm, group string, more map[strin
 	}
 	return w, nil
 }
+
+// id is what the others and the statuses call the worker.
+func (w *worker) id() string { return strings.TrimPrefix(w.url, "http://") }
 
 // readyWorker starts a worker in a new group and waits until it is ready.
 func (e *env) readyWorker(ctx context.Context, arm string) (*worker, error) {
@@ -143,8 +161,14 @@ func (w *worker) do(ctx context.Context, method, path string, body []byte) (stat
 
 // status is what GET …/status says of a connector.
 type status struct {
-	Connector struct{ State, Trace string }
-	Tasks     []struct{ State, Trace string }
+	Connector place
+	Tasks     []place
+}
+
+// place is where and how a connector's instance, or a task, is.
+type place struct {
+	State, Trace string
+	WorkerID     string `json:"worker_id"`
 }
 
 // failure says why the connector cannot finish; nil while it may.
@@ -177,7 +201,10 @@ func (w *worker) check(ctx context.Context, name string) error {
 }
 
 // running counts the connectors that run with all of their one task.
-func (w *worker) running(ctx context.Context) (int, error) {
+func (w *worker) running(ctx context.Context) (int, error) { return w.runningOn(ctx, nil) }
+
+// runningOn counts those that do on certain workers, by id; nil is any.
+func (w *worker) runningOn(ctx context.Context, here map[string]bool) (int, error) {
 	code, answer, err := w.do(ctx, http.MethodGet, "/connectors?expand=status", nil)
 	if err != nil {
 		return 0, err
@@ -194,7 +221,8 @@ func (w *worker) running(ctx context.Context) (int, error) {
 		if err := c.Status.failure(); err != nil {
 			return 0, fmt.Errorf("%s: %w", name, err)
 		}
-		if c.Status.Connector.State == "RUNNING" && len(c.Status.Tasks) == 1 && c.Status.Tasks[0].State == "RUNNING" {
+		runs := func(p place) bool { return p.State == "RUNNING" && (here == nil || here[p.WorkerID]) }
+		if runs(c.Status.Connector) && len(c.Status.Tasks) == 1 && runs(c.Status.Tasks[0]) {
 			n++
 		}
 	}
