@@ -7,6 +7,7 @@ import (
 	"net"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -52,6 +53,93 @@ func TestClusterWithoutGossip(t *testing.T) {
 	c.create(load.configs)
 	c.waitWhole(len(load.all))
 	failoverBySession(t, c, load, c.follower())
+	lines, again := load.finish()
+	t.Logf("%d lines, %d of them came more than once", lines, again)
+}
+
+// TestClusterTwoDie kills two of three at once, the leader among them. The one that is
+// left sees too few others to take anybody out of the group: their sessions decide, and
+// what it runs goes on meanwhile.
+func TestClusterTwoDie(t *testing.T) {
+	c := startCluster(t, 3, sessionProps()...)
+	load := newClusterLoad(t, c.addr, 3, 3)
+	c.create(load.configs)
+	c.waitWhole(len(load.all))
+	leader, other := c.leader(), c.follower()
+	var left *clusterNode
+	for _, n := range c.nodes {
+		if n != leader && n != other {
+			left = n
+		}
+	}
+	time.Sleep(2 * time.Second)
+	statuses := c.statuses()
+	before := left.view()
+	own := before.connectorsOf(left.id)
+	read := len(statuses.catchUp())
+	load.markNow()
+	load.waitNew(nil, time.Now())
+	begin := time.Now()
+	leader.Signal(syscall.SIGKILL)
+	other.kill()
+	load.markNow()
+	took := load.waitNew(nil, begin)
+	c.waitRunning(len(load.all))
+	starts := started(statuses.catchUp()[read:])
+	gaps := load.gaps()
+	for name, u := range before.tasks() {
+		if own[u.Connector] && starts[name] > 0 {
+			t.Errorf("%s, which ran on the node that is left, was started again", name)
+		}
+		if !own[u.Connector] {
+			delete(gaps, u.Connector)
+		}
+	}
+	t.Logf("tasks back after %s, with a session of %v; pauses of what the last node ran %s; it lost its good standing %d times",
+		figures(took), clusterSession, figures(gaps), left.says("no longer in good standing"))
+	if worst(took) > clusterSession+failoverLimit {
+		t.Errorf("a task came back after %v, want %v at most", worst(took), clusterSession+failoverLimit)
+	}
+	lines, again := load.finish()
+	t.Logf("%d lines, %d of them came more than once", lines, again)
+}
+
+// TestClusterBrokerRestart kills the broker under a cluster of three and starts it again:
+// the nodes find each other, and nothing is lost.
+func TestClusterBrokerRestart(t *testing.T) {
+	if !clusterLong() {
+		t.Skip("only with " + clusterLongEnv)
+	}
+	b := kafkatest.Start(t)
+	c := &testCluster{t: t, addr: b.Addr(), group: unique("cluster")}
+	for range 3 {
+		c.add(sessionProps()...)
+	}
+	for _, n := range c.nodes {
+		n.launch()
+	}
+	c.waitTogether()
+	load := newWideLoad(t, c.addr, 4, 3, 1)
+	c.create(load.configs)
+	c.waitWhole(len(load.all))
+	for _, away := range []time.Duration{0, 10 * time.Second} {
+		load.settleGaps()
+		load.markNow()
+		if err := b.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(away)
+		if err := b.Restart(soon(t)); err != nil {
+			t.Fatal(err)
+		}
+		back := time.Now()
+		load.settleGaps()
+		flows := time.Since(back)
+		c.waitTogether()
+		c.waitWhole(len(load.all))
+		t.Logf("%v away: everything moves %v after the broker answers, spread evenly after %v; pauses %s", away, flows.Round(time.Millisecond),
+			time.Since(back).Round(time.Millisecond), figures(load.gaps()))
+	}
 	lines, again := load.finish()
 	t.Logf("%d lines, %d of them came more than once", lines, again)
 }

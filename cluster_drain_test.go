@@ -83,3 +83,35 @@ func TestClusterDrain(t *testing.T) {
 	lines, again := load.finish()
 	t.Logf("%d lines, %d of them came more than once", lines, again)
 }
+
+// TestClusterDrainTimeout: what does not let go of a node in time does not keep it. The
+// node ends with code 0, and the work goes on elsewhere.
+func TestClusterDrainTimeout(t *testing.T) {
+	const drain, grace = time.Second, 3 * time.Second
+	c := startCluster(t, 2, "drain.timeout.ms", fmt.Sprint(drain.Milliseconds()), "task.shutdown.graceful.timeout.ms", fmt.Sprint(grace.Milliseconds()))
+	load := newClusterLoad(t, c.addr, 2, 2)
+	hanging := newProbes(t, c.addr, 4)
+	load.configs[hanging.topic] = with(hanging.config, "fault", "hang", "fault.in", "stop", "fault.times", "0")
+	tasks := len(load.all) + hanging.tasks
+	c.create(load.configs)
+	c.waitWhole(tasks)
+	time.Sleep(2 * time.Second) // offsets are committed every second
+	n := c.leader()
+	load.markNow()
+	begin := time.Now()
+	n.Signal(syscall.SIGTERM)
+	if code := n.exit(patience); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+	took := time.Since(begin)
+	c.waitRunning(tasks)
+	load.settleGaps()
+	t.Logf("exit after %v, with drain.timeout.ms=%d and %v for a task to stop; pauses %s", took.Round(time.Millisecond), drain.Milliseconds(), grace, figures(load.gaps()))
+	// What is left is stopped, and abandoned after its grace.
+	if limit := drain + grace + 3*time.Second; took > limit {
+		t.Errorf("the node ended after %v, want %v at most", took, limit)
+	}
+	lines, again := load.finish()
+	t.Logf("%d lines, %d of them came more than once", lines, again)
+	hanging.check()
+}

@@ -28,12 +28,17 @@ func TestClusterStall(t *testing.T) {
 	tasks := len(load.all) + probe.tasks
 	c.create(load.configs)
 	c.waitWhole(tasks)
-	roles := []string{"a follower"}
+	type stall struct {
+		role string
+		long time.Duration
+	}
+	stalls := []stall{{"a follower", 5 * time.Second}}
 	if clusterLong() {
-		roles = []string{"a follower", "the leader", "a follower", "the leader"}
+		stalls = append(stalls, stall{"the leader", 5 * time.Second}, stall{"a follower", 30 * time.Second}, stall{"the leader", 30 * time.Second})
 	}
 	stopped := make(map[*clusterNode]bool)
-	for _, role := range roles {
+	for _, s := range stalls {
+		role := s.role
 		victim := c.follower()
 		if role == "the leader" {
 			victim = c.leader()
@@ -46,7 +51,7 @@ func TestClusterStall(t *testing.T) {
 		victim.Signal(syscall.SIGSTOP)
 		load.markNow()
 		took := load.waitNew(held, begin)
-		t.Logf("%s stopped: tasks back after %s", role, figures(took))
+		t.Logf("%s stopped for %v: tasks back after %s", role, s.long, figures(took))
 		limit := failoverLimit
 		if stopped[victim] {
 			limit += 10 * time.Second // its session: one that came back is not hurried for a minute
@@ -56,7 +61,7 @@ func TestClusterStall(t *testing.T) {
 			t.Errorf("a task came back %v after %s was stopped, want %v at most", worst(took), role, limit)
 			logTasks(t, took)
 		}
-		time.Sleep(time.Until(begin.Add(5 * time.Second)))
+		time.Sleep(time.Until(begin.Add(s.long)))
 		woken := time.Now()
 		victim.Signal(syscall.SIGCONT)
 		c.waitTogether()
