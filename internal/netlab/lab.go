@@ -218,6 +218,19 @@ const (
 	shapePref = "200"
 )
 
+// CutPort drops what goes between two hosts from or to a port of either, by UDP and TCP.
+// It lasts as long as the lab.
+func (l *Lab) CutPort(a, b *Host, port int) {
+	l.t.Helper()
+	for _, pair := range [][2]*Host{{a, b}, {b, a}} {
+		for _, proto := range []string{"udp", "tcp"} {
+			for _, side := range []string{"sport", "dport"} {
+				l.must("-n", l.router, "rule", "add", "from", pair[0].Addr, "to", pair[1].Addr, "ipproto", proto, side, strconv.Itoa(port), "pref", cutPref, "blackhole")
+			}
+		}
+	}
+}
+
 // Split cuts a host off from others in both directions.
 func (l *Lab) Split(h *Host, others ...*Host) {
 	l.t.Helper()
