@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -118,7 +119,7 @@ func TestClusterRESTLeaderKilled(t *testing.T) {
 	if clusterLong() {
 		rounds = 10
 	}
-	for range rounds {
+	for round := range rounds {
 		leader := c.leader()
 		var others []*clusterNode
 		for _, n := range c.nodes {
@@ -128,7 +129,7 @@ func TestClusterRESTLeaderKilled(t *testing.T) {
 		}
 		w := &writeStream{t: t, acked: make(map[string]string), codes: make(map[int]int), stop: make(chan struct{})}
 		for i := range 4 {
-			w.wg.Go(func() { w.run(others[i%2], fmt.Sprintf("%s-%s-%d", c.group, leader.id, i)) })
+			w.wg.Go(func() { w.run(others[i%2], fmt.Sprintf("%s-%d-%d", c.group, round, i)) })
 		}
 		time.Sleep(time.Second)
 		w.mark()
@@ -149,8 +150,8 @@ func TestClusterRESTLeaderKilled(t *testing.T) {
 				}
 			}
 		}
-		t.Logf("all nodes have heard of the next leader %v after the kill; answers %v, of unknown outcome %d %q; the slowest write took %v before and %v after",
-			elected.Round(time.Millisecond), w.codes, len(w.unsure), w.unsure, w.before.Round(time.Millisecond), w.after.Round(time.Millisecond))
+		t.Logf("all nodes have heard of the next leader %v after the kill; answers %v, of unknown outcome %d %.300q; a write took %v (median of %d), the slowest %v before and %v after",
+			elected.Round(time.Millisecond), w.codes, len(w.unsure), w.unsure, middle(w.quiet), len(w.quiet), w.before.Round(time.Millisecond), w.after.Round(time.Millisecond))
 		if w.codes[409] > 0 {
 			t.Errorf("%d writes were answered 409", w.codes[409])
 		}
@@ -163,6 +164,14 @@ func TestClusterRESTLeaderKilled(t *testing.T) {
 	}
 }
 
+func middle(v []time.Duration) time.Duration {
+	slices.Sort(v)
+	if len(v) == 0 {
+		return 0
+	}
+	return v[len(v)/2].Round(time.Millisecond)
+}
+
 // writeStream writes connectors as fast as it is answered.
 type writeStream struct {
 	t    testing.TB
@@ -173,7 +182,8 @@ type writeStream struct {
 	acked         map[string]string // connector -> its topic; "" is deleted
 	codes         map[int]int
 	unsure        []string
-	before, after time.Duration // the slowest
+	quiet         []time.Duration // before the mark
+	before, after time.Duration   // the slowest
 	marked        time.Time
 }
 
@@ -184,13 +194,14 @@ func (w *writeStream) mark() {
 }
 
 func (w *writeStream) run(n *clusterNode, prefix string) {
+	unsure := 0 // writes of unknown outcome; then others' names are written
 	for i := 0; ; i++ {
 		select {
 		case <-w.stop:
 			return
 		default:
 		}
-		name, topic := fmt.Sprintf("%s-%d", prefix, i%10), fmt.Sprintf("topic-%d", i)
+		name, topic := fmt.Sprintf("%s-%d-%d", prefix, unsure, i%10), fmt.Sprintf("topic-%d", i)
 		begin := time.Now()
 		var code int
 		var text string
@@ -213,6 +224,7 @@ func (w *writeStream) run(n *clusterNode, prefix string) {
 		w.codes[code]++
 		if w.marked.IsZero() {
 			w.before = max(w.before, took)
+			w.quiet = append(w.quiet, took)
 		} else {
 			w.after = max(w.after, took)
 		}
@@ -228,8 +240,7 @@ func (w *writeStream) run(n *clusterNode, prefix string) {
 			// It may have been carried out or not: neither is known of this connector.
 			w.unsure = append(w.unsure, text)
 			delete(w.acked, name)
-			w.mu.Unlock()
-			return
+			unsure++
 		}
 		w.mu.Unlock()
 	}
