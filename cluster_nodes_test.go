@@ -79,7 +79,16 @@ func startCluster(t testing.TB, n int, extra ...string) *testCluster {
 	return c
 }
 
-func (n *clusterNode) launch() { n.workerProc = launch(n.c.t, "distributed", n.props) }
+// launch starts the node's next life. Built with -race, it tells of races of every life.
+func (n *clusterNode) launch() {
+	w := launch(n.c.t, "distributed", n.props)
+	n.workerProc = w
+	n.c.t.Cleanup(func() {
+		if _, race, found := strings.Cut(w.log(), "WARNING: DATA RACE"); found {
+			n.c.t.Errorf("node %s: DATA RACE%.4000s", n.id, race)
+		}
+	})
+}
 
 // kill ends a node as kill -9 does and returns when it was sent.
 func (n *clusterNode) kill() time.Time {
