@@ -138,6 +138,8 @@ type systemRow struct {
 	name string
 	skip string // why it cannot be
 	run  func(s *system)
+	// beside says that others like it may go on beside it, on the same cluster.
+	beside bool
 }
 
 func runRows(t *testing.T, s *system, rows []systemRow) {
@@ -146,9 +148,12 @@ func runRows(t *testing.T, s *system, rows []systemRow) {
 			if row.skip != "" {
 				t.Skip(row.skip)
 			}
-			if s == nil {
+			if s == nil { // the row has a cluster of its own
 				row.run(&system{testCluster: &testCluster{t: t}})
 				return
+			}
+			if row.beside {
+				t.Parallel()
 			}
 			row.run(s.in(t))
 		})
@@ -172,31 +177,35 @@ func TestSystemRestart(t *testing.T) {
 		}
 	}
 	const connectorFailed, taskFailed = "FAILED RUNNING", "RUNNING FAILED"
-	runRows(t, s, []systemRow{
-		{"test_restart_failed_connector/sink", "", fails("Sink", "connector-failure", connectorFailed, "/restart", 204)},
-		{"test_restart_failed_connector/source", "", fails("Source", "connector-failure", connectorFailed, "/restart", 204)},
-		{"test_restart_failed_connector/source exactly once", noExactlyOnce, nil},
-		{"test_restart_failed_task/sink", "", fails("Sink", "task-failure", taskFailed, "/tasks/0/restart", 204)},
-		{"test_restart_failed_task/source", "", fails("Source", "task-failure", taskFailed, "/tasks/0/restart", 204)},
-		{"test_restart_failed_task/source exactly once", noExactlyOnce, nil},
-		{"test_restart_connector_and_tasks_failed_connector", "", fails("Sink", "connector-failure", connectorFailed, "/restart?onlyFailed=true&includeTasks=false", 202)},
-		{"test_restart_connector_and_tasks_failed_task/sink", "", fails("Sink", "task-failure", taskFailed, "/restart?onlyFailed=false&includeTasks=true", 202)},
-		{"test_restart_connector_and_tasks_failed_task/source", "", fails("Source", "task-failure", taskFailed, "/restart?onlyFailed=false&includeTasks=true", 202)},
-		{"all of them/compatible and eager", noOtherProtocols, nil},
-	})
+	rows := []systemRow{
+		{name: "test_restart_failed_connector/sink", run: fails("Sink", "connector-failure", connectorFailed, "/restart", 204)},
+		{name: "test_restart_failed_connector/source", run: fails("Source", "connector-failure", connectorFailed, "/restart", 204)},
+		{name: "test_restart_failed_connector/source exactly once", skip: noExactlyOnce},
+		{name: "test_restart_failed_task/sink", run: fails("Sink", "task-failure", taskFailed, "/tasks/0/restart", 204)},
+		{name: "test_restart_failed_task/source", run: fails("Source", "task-failure", taskFailed, "/tasks/0/restart", 204)},
+		{name: "test_restart_failed_task/source exactly once", skip: noExactlyOnce},
+		{name: "test_restart_connector_and_tasks_failed_connector", run: fails("Sink", "connector-failure", connectorFailed, "/restart?onlyFailed=true&includeTasks=false", 202)},
+		{name: "test_restart_connector_and_tasks_failed_task/sink", run: fails("Sink", "task-failure", taskFailed, "/restart?onlyFailed=false&includeTasks=true", 202)},
+		{name: "test_restart_connector_and_tasks_failed_task/source", run: fails("Source", "task-failure", taskFailed, "/restart?onlyFailed=false&includeTasks=true", 202)},
+		{name: "all of them/compatible and eager", skip: noOtherProtocols},
+	}
+	for i := range rows {
+		rows[i].beside = true
+	}
+	runRows(t, s, rows)
 }
 
 // TestSystemPause pauses and resumes, and has a pause outlast a restart of all nodes.
 func TestSystemPause(t *testing.T) {
 	s := startSystem(t, 3)
 	runRows(t, s, []systemRow{
-		{"test_pause_and_resume_source", "", systemPauseSource},
-		{"test_pause_and_resume_source/exactly once", noExactlyOnce, nil},
-		{"test_pause_and_resume_sink", "", func(s *system) { systemPauseSink(s) }},
-		{"test_pause_and_resume_sink/consumer protocol", "", func(s *system) { systemPauseSink(s, "consumer.override.group.protocol", "consumer") }},
-		{"test_pause_state_persistent/exactly once", noExactlyOnce, nil},
-		{"all of them/compatible and eager", noOtherProtocols, nil},
-		{"test_pause_state_persistent", "", systemPausePersists}, // last: it restarts the nodes
+		{name: "test_pause_and_resume_source", run: systemPauseSource},
+		{name: "test_pause_and_resume_source/exactly once", skip: noExactlyOnce},
+		{name: "test_pause_and_resume_sink", run: func(s *system) { systemPauseSink(s) }},
+		{name: "test_pause_and_resume_sink/consumer protocol", run: func(s *system) { systemPauseSink(s, "consumer.override.group.protocol", "consumer") }},
+		{name: "test_pause_state_persistent/exactly once", skip: noExactlyOnce},
+		{name: "all of them/compatible and eager", skip: noOtherProtocols},
+		{name: "test_pause_state_persistent", run: systemPausePersists}, // last: it restarts the nodes
 	})
 }
 
@@ -409,11 +418,11 @@ func TestSystemFiles(t *testing.T) {
 		}
 	}
 	runRows(t, nil, []systemRow{
-		{"test_file_source_and_sink", "", files()},
-		{"test_file_source_and_sink/consumer protocol", "", files("consumer.override.group.protocol", "consumer")},
-		{"test_file_source_and_sink/exactly once", noExactlyOnce, nil},
-		{"test_file_source_and_sink/SASL_SSL", noTLSBroker, nil},
-		{"test_file_source_and_sink/compatible and eager", noOtherProtocols, nil},
+		{name: "test_file_source_and_sink", run: files()},
+		{name: "test_file_source_and_sink/consumer protocol", run: files("consumer.override.group.protocol", "consumer")},
+		{name: "test_file_source_and_sink/exactly once", skip: noExactlyOnce},
+		{name: "test_file_source_and_sink/SASL_SSL", skip: noTLSBroker},
+		{name: "test_file_source_and_sink/compatible and eager", skip: noOtherProtocols},
 	})
 }
 
@@ -440,8 +449,8 @@ func systemFiles(s *system, in, out, topic string, extra ...string) {
 // HoistField and InsertField.
 func TestSystemTransformations(t *testing.T) {
 	runRows(t, startSystem(t, 3), []systemRow{
-		{"test_transformations", "", systemTransformations},
-		{"test_transformations/compatible and eager", noOtherProtocols, nil},
+		{name: "test_transformations", run: systemTransformations},
+		{name: "test_transformations/compatible and eager", skip: noOtherProtocols},
 	})
 }
 
