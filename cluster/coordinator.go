@@ -96,6 +96,7 @@ type Coordinator struct {
 	watchers  []chan struct{}       // of whoever waits for a change
 	acked     map[assign.Unit]int64 // to the leader: epochs that have ended
 	gone      map[string]time.Time  // member ids that this node has taken out of the group
+	missed    map[string]time.Time  // to the leader: member ids that hold units and are not in the group, and since when
 	applied   *worker.Wanted        // what the worker was last told
 	everSeen  map[string]bool       // boot ids that gossip has seen
 	seenNodes []string

@@ -68,6 +68,7 @@ type round struct {
 	drains   map[string]assign.NodeRecord
 	acked    map[assign.Unit]int64
 	live     map[string]group.Peer // by member id
+	lingers  map[string]bool       // members that are not in the group and may work still
 	byNode   map[string]group.Peer // by node.id
 	records  []*kgo.Record
 	failed   map[assign.Unit]string // statuses that only the leader can write
@@ -110,7 +111,7 @@ func (c *Coordinator) decide(ctx context.Context, l *leading) (next time.Duratio
 
 func (c *Coordinator) newRound() *round {
 	r := &round{c: c, now: time.Now(), st: c.member.State(), snap: c.Configs.Snapshot(), log: c.Log.Units(), drains: c.Log.Nodes(),
-		live: make(map[string]group.Peer), byNode: make(map[string]group.Peer), failed: make(map[assign.Unit]string), next: idleTick}
+		live: make(map[string]group.Peer), byNode: make(map[string]group.Peer), failed: make(map[assign.Unit]string), lingers: make(map[string]bool), next: idleTick}
 	c.mu.Lock()
 	r.acked = maps.Clone(c.acked)
 	for u := range c.acked {
@@ -127,8 +128,58 @@ func (c *Coordinator) newRound() *round {
 		r.live[p.Member] = p
 		r.byNode[p.ID] = p
 	}
+	r.late()
 	return r
 }
+
+// late has the units of a node wait that a rebalance may have gone on without because
+// Kafka did not reach it: it works on until its lease ends, which is later than the
+// rebalance timeout. A node need not be waited for that was taken out in a hurry, that
+// is back in another life or under another member id, or that this node's gossip has
+// seen and lost while it sees half of the others: then its lease was a narrow one.
+func (r *round) late() {
+	c := r.c
+	boots := make(map[string]bool)
+	for _, p := range r.live {
+		boots[p.Boot] = true
+	}
+	missed := make(map[string]time.Time)
+	for _, e := range r.log {
+		if e.State != assign.Assigned && e.State != assign.Revoking {
+			continue
+		}
+		boot := group.BootOf(e.Member)
+		_, alive := r.live[e.Member]
+		_, back := r.byNode[e.Node]
+		_, out := r.gone[e.Member]
+		if alive || back || boots[boot] || out || c.Gossip == nil || c.lostBoot(boot) && 2*c.seen(r.st) >= len(r.st.Peers) {
+			continue
+		}
+		since, ok := c.missed[e.Member]
+		if !ok {
+			since = r.now
+		}
+		missed[e.Member] = since
+	}
+	c.missed = missed // of the deciding goroutine, of which there is one
+	for m, since := range missed {
+		if left := since.Add(c.member.Lease().Slack()).Sub(r.now); left > 0 {
+			r.lingers[m] = true
+			r.next = min(r.next, left, lateLook)
+		}
+	}
+}
+
+// lostBoot reports whether gossip has seen a life of a node and does not any more.
+func (c *Coordinator) lostBoot(boot string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.everSeen[boot] && !c.Gossip.Sees(boot)
+}
+
+// lateLook is how often the leader looks whether gossip still shows a node that the
+// group is without.
+const lateLook = 100 * time.Millisecond
 
 // nodes forgets drains of lives that have ended.
 func (r *round) nodes() {
@@ -165,6 +216,10 @@ func (r *round) place() {
 			continue // nobody has it
 		}
 		_, alive := r.live[e.Member]
+		if r.lingers[e.Member] {
+			under[u] = true // it is given to nobody yet
+			continue
+		}
 		if e.State == assign.Revoking {
 			over := !alive || r.acked[u] >= e.Epoch || r.now.UnixMilli() >= e.Deadline
 			if over {
@@ -231,6 +286,9 @@ func (r *round) place() {
 		}
 	}
 	for u, e := range r.log {
+		if r.lingers[e.Member] {
+			continue
+		}
 		if e.State != assign.Assigned && e.State != assign.Revoking && !r.isWanted(u) {
 			r.records = append(r.records, r.c.Log.UnitRecord(u, nil))
 		} else if _, here := in.Current[u]; !here && e.State == assign.Assigned && !r.isWanted(u) {
@@ -238,6 +296,9 @@ func (r *round) place() {
 		}
 	}
 	for u, reason := range plan.Unplaced {
+		if under[u] {
+			continue
+		}
 		if e, ok := r.log[u]; !ok || e.State != assign.Unplaced || e.Reason != reason {
 			r.records = append(r.records, r.c.Log.UnitRecord(u, &assign.Record{State: assign.Unplaced, Config: r.snap.Offset(),
 				Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason}))

@@ -45,6 +45,9 @@ func (r *round) blame() {
 		dead[e.Member] = append(dead[e.Member], u)
 	}
 	for member, units := range dead {
+		if r.lingers[member] {
+			continue
+		}
 		died := r.now
 		if at, ok := r.gone[member]; ok {
 			died = at

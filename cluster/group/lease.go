@@ -63,6 +63,11 @@ func (l *Lease) Left() time.Duration {
 	return time.Duration(left)
 }
 
+// Slack is how much longer than the rebalance timeout a node that Kafka no longer
+// answers, and that gossip shows the others, holds its lease: for so long it may work
+// on although the group has gone on without it.
+func (l *Lease) Slack() time.Duration { return max(0, time.Duration(l.full)-rebalanceTimeout) }
+
 // look is called every tickEvery.
 func (l *Lease) look() {
 	now := l.now()
