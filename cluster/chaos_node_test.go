@@ -239,6 +239,7 @@ func (n *node) leave() {
 		defer cancel()
 		_ = n.member.Leave(ctx)
 		_ = n.gossip.Leave(ctx)
+		time.Sleep(3 * time.Second) // Close would wait for the good-bye with a mutex, and the bubble's time with it
 	})
 }
 
