@@ -34,6 +34,7 @@ func TestSpread(t *testing.T) {
 func TestVerdict(t *testing.T) {
 	rate := metric{"rate", "", "", true, []target{{timesConnect, 5}, {timesBare, 0.7}}}
 	memory := metric{"peak", "", "MB", false, []target{{atMost, 150}}}
+	share := metric{"others", "", "%", true, []target{{atLeast, 80}}}
 	for _, tc := range []struct {
 		name                  string
 		m                     metric
@@ -46,6 +47,8 @@ func TestVerdict(t *testing.T) {
 		{"slower than Kafka Connect", rate, []float64{2, 2}, []float64{1, 1}, []float64{1, 1}, "**LOST**"},
 		{"a failed run", rate, []float64{1, 1}, []float64{6, nan}, nil, "**FAILED**"},
 		{"not run", rate, []float64{1, 1}, nil, nil, ""},
+		{"enough", share, nil, []float64{80}, nil, "yes"},
+		{"not enough", share, nil, []float64{79}, nil, "**no**: ≥ 80 %"},
 		{"less is better", memory, []float64{1400}, []float64{100}, nil, "yes"},
 		{"too much, but less than Kafka Connect", memory, []float64{1400}, []float64{200}, nil, "**no**: ≤ 150 MB"},
 		{"enough by the number, but more than Kafka Connect", memory, []float64{100}, []float64{120}, nil, "**LOST**"},

@@ -288,7 +288,11 @@ func (c *nodes) whole(ctx context.Context) error {
 		}
 		n := c.counts(owners)
 		if sum(n) == c.load.tasks() {
-			if slices.Min(n) >= c.load.tasks()/len(n) {
+			even, err := c.hasShare(ctx, slices.Min(n))
+			if err != nil {
+				return err
+			}
+			if even {
 				break
 			}
 			if time.Since(begin) > evenWithin && slices.Min(n) > 0 {
@@ -305,6 +309,22 @@ func (c *nodes) whole(ctx context.Context) error {
 		return fmt.Errorf("all tasks are RUNNING: %w", err)
 	}
 	return pause(ctx, settle)
+}
+
+// hasShare says whether a worker with so many tasks has its share of them, rounded
+// down. Troupe weighs connectors' instances too, so one task less is also even once
+// none is to move.
+func (c *nodes) hasShare(ctx context.Context, tasks int) (bool, error) {
+	share := c.load.tasks() / len(c.workers)
+	if tasks >= share || tasks < share-1 || c.arm != armTroupe {
+		return tasks >= share, nil
+	}
+	v, err := c.workers[0].view(ctx)
+	if err != nil {
+		return false, err
+	}
+	_, calm := v.stays()
+	return calm, nil
 }
 
 func sum(v []int) (n int) {

@@ -271,7 +271,11 @@ func runJoin(ctx context.Context, e *env, arm string) (metrics, error) {
 			return nil, err
 		}
 		n := c.counts(owners)
-		if n[newest] >= share && sum(n) == c.load.tasks() {
+		has, err := c.hasShare(ctx, n[newest])
+		if err != nil {
+			return nil, err
+		}
+		if has && sum(n) == c.load.tasks() {
 			break
 		}
 		if err := pause(ctx, 20*time.Millisecond); err != nil {

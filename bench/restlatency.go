@@ -34,7 +34,8 @@ const (
 const restNote = "one client that waits for each answer; 10 connectors of one task take turns. Each request goes to any of the three workers, by chance. " +
 	"A write is repeated while it is answered with 409 (the group rebalances), which counts as its time; how many were is shown. A read-back lasts from the answer to the PUT until a GET, " +
 	"at a worker drawn anew, shows the configuration; `stale` is how often the first GET did not. In the middle of a stream of writes the leader is killed with -9 (Troupe only); " +
-	"those writes go to the other two, and the longest is how long the cluster took none. Afterwards both must show the last configuration that was accepted of each connector."
+	"those writes go to the other two, and the longest is how long the cluster took none. " +
+	"The one that was on its way to the leader may be answered with 500, `may or may not have been carried out`. Afterwards both must show the last configuration that was accepted of each connector."
 
 // verb is a kind of request whose times are a row's figures.
 type verb struct{ key, title string }
@@ -65,7 +66,7 @@ func restMetrics() []metric {
 		case verbKilled:
 			ms = append(ms,
 				metric{"writes", "writes from 3 s before the kill to 10 s after", "", false, nil},
-				metric{"refused", "of these, answered with an error", "", false, []target{{atMost, 0}}},
+				metric{"refused", "of these, answered with an error", "", false, nil},
 				metric{"lost", "times that one of the two does not come to show a connector's last configuration", "", false, []target{{atMost, 0}}})
 		}
 	}
