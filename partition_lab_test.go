@@ -226,9 +226,20 @@ func (f labFigures) String() string {
 // labLife is when an incarnation of a task worked.
 type labLife struct {
 	boot        string
-	start       time.Time
+	start, stop time.Time
 	first, last time.Time // batches
 	batches     int
+}
+
+// story says when a life did what, counted from a time.
+func (l *labLife) story(since time.Time) string {
+	at := func(t time.Time) string {
+		if t.IsZero() {
+			return "never"
+		}
+		return t.Sub(since).Round(time.Millisecond).String()
+	}
+	return fmt.Sprintf("%.4s began at %s, worked from %s to %s, stopped at %s", l.boot, at(l.start), at(l.first), at(l.last), at(l.stop))
 }
 
 // labGap is a pause of a task.
@@ -299,6 +310,9 @@ func (c *labCluster) finish() labFigures {
 	for name, g := range gaps {
 		if g.length > time.Second {
 			f.detail = append(f.detail, fmt.Sprintf("%s paused for %v until %v after the fault", name, g.length.Round(time.Millisecond), g.until.Sub(c.begin).Round(time.Millisecond)))
+			for _, l := range lives[name] {
+				f.detail = append(f.detail, name+": "+l.story(c.begin))
+			}
 		}
 		if c.victim[name] {
 			f.gap = max(f.gap, g.length)
@@ -350,6 +364,9 @@ func (c *labCluster) readJournal() (map[string][]*labLife, map[string]labGap, ma
 			l = &labLife{boot: e.Boot, start: at}
 			by[id] = l
 			lives[name] = append(lives[name], l)
+		}
+		if e.Did == probe.DidStop {
+			l.stop = at
 		}
 		if e.Did != probe.DidBatch {
 			continue
