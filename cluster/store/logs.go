@@ -124,8 +124,8 @@ func (s *Logs) clientOptions() []kgo.Opt {
 }
 
 // Start makes the client, creates or verifies the topics, and returns when all of
-// them have been read to their end. A [*TopicError] says that a topic is unfit.
-// After an error the logs must be stopped and not be started again.
+// them have been read to their end, or to where a transaction is still open. A
+// [*TopicError] says that a topic is unfit. After an error the logs must be stopped and not be started again.
 func (s *Logs) Start(ctx context.Context) error {
 	cl, err := s.o.Client(s.clientOptions()...)
 	if err != nil {
@@ -162,7 +162,13 @@ func (s *Logs) follow(ctx, tctx context.Context, found map[string]described) err
 	var berr, eerr error
 	var both sync.WaitGroup
 	both.Go(func() { begins, berr = s.listUntil(tctx, parts, -2) })
-	both.Go(func() { ends, eerr = s.listUntil(tctx, parts, -1) })
+	// What a dead leader has left open is not waited for: it ends when the next leader
+	// takes the transactional id, and that may be this node.
+	isolation := readCommitted
+	if s.o.ReadUncommitted {
+		isolation = readUncommitted
+	}
+	both.Go(func() { ends, eerr = s.listAs(tctx, parts, -1, isolation) })
 	both.Wait()
 	if err := errors.Join(berr, eerr); err != nil {
 		return fmt.Errorf("reading the end offsets of the internal topics: %w", err)

@@ -46,7 +46,7 @@ func (l *topicLog) skip(ctx context.Context, p int32, pos, end int64) (next int6
 	s := l.logs
 	got, err := l.fetch(ctx, s.cl, p, pos, s.o.ReadUncommitted)
 	if errors.Is(err, kerr.OffsetOutOfRange) { // the beginning was deleted
-		begins, err := listOffsets(ctx, s.cl, map[string]int32{l.topic.Name: l.partitions}, -2)
+		begins, err := listOffsets(ctx, s.cl, map[string]int32{l.topic.Name: l.partitions}, -2, readUncommitted)
 		if err != nil {
 			return 0, false
 		}

@@ -283,9 +283,14 @@ func (l *topicLog) append(ctx context.Context, recs ...*kgo.Record) ([]int64, er
 // listUntil lists offsets (-1 ends, -2 beginnings), again and again while brokers
 // cannot answer.
 func (s *Logs) listUntil(ctx context.Context, parts map[string]int32, timestamp int64) (map[string][]int64, error) {
+	return s.listAs(ctx, parts, timestamp, readUncommitted)
+}
+
+// listAs is listUntil for readers of an isolation.
+func (s *Logs) listAs(ctx context.Context, parts map[string]int32, timestamp int64, isolation int8) (map[string][]int64, error) {
 	unknown := 0
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		out, err := listOffsets(ctx, s.cl, parts, timestamp)
+		out, err := listOffsets(ctx, s.cl, parts, timestamp, isolation)
 		if err == nil || !retriable(err) {
 			return out, err
 		}
@@ -303,11 +308,18 @@ func (s *Logs) listUntil(ctx context.Context, parts map[string]int32, timestamp 
 	}
 }
 
-// listOffsets asks for one offset of each partition. The end offset is the high
-// watermark whatever the isolation.
-func listOffsets(ctx context.Context, cl *kgo.Client, parts map[string]int32, timestamp int64) (map[string][]int64, error) {
+// Isolation levels of a listing: the end is the high watermark, or, for who reads
+// committed records only, where the first transaction that is still open begins.
+const (
+	readUncommitted int8 = 0
+	readCommitted   int8 = 1
+)
+
+// listOffsets asks for one offset of each partition.
+func listOffsets(ctx context.Context, cl *kgo.Client, parts map[string]int32, timestamp int64, isolation int8) (map[string][]int64, error) {
 	req := kmsg.NewPtrListOffsetsRequest()
 	req.ReplicaID = -1
+	req.IsolationLevel = isolation
 	out := make(map[string][]int64, len(parts))
 	for t, n := range parts {
 		rt := kmsg.NewListOffsetsRequestTopic()
