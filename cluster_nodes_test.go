@@ -363,14 +363,12 @@ func (r *tailTopic) catchUp() []*kgo.Record {
 func started(recs []*kgo.Record) map[string]int {
 	out := make(map[string]int)
 	for _, r := range recs {
-		if task, ok := strings.CutPrefix(string(r.Key), "status-task-"); ok && bytesContain(r.Value, `"RUNNING"`) {
+		if task, ok := strings.CutPrefix(string(r.Key), "status-task-"); ok && strings.Contains(string(r.Value), `"RUNNING"`) {
 			out[task]++
 		}
 	}
 	return out
 }
-
-func bytesContain(b []byte, s string) bool { return strings.Contains(string(b), s) }
 
 // undisturbed wants the tasks that were not on a node to be where they were, in the same
 // epochs, without a new start.
@@ -394,9 +392,10 @@ func undisturbed(t testing.TB, before, after clusterView, node string, starts ma
 	return kept
 }
 
-// logs are all that a node's present life has logged of something.
+// says counts how often a node's present life has logged something.
 func (n *clusterNode) says(text string) int { return strings.Count(n.log(), text) }
 
+// pauseFor waits, at most until ctx ends.
 func pauseFor(ctx context.Context, d time.Duration) {
 	select {
 	case <-ctx.Done():
