@@ -211,7 +211,7 @@ func (n *node) crash() {
 		return // start fails, and clears away what there is
 	}
 	n.worker.kill()
-	n.clear(func() { n.member.Kill() })
+	n.clear(func() { n.member.Kill() }) // nobody waits for it
 }
 
 // leave ends the life as SIGTERM does: the work is moved, the worker stopped, the
@@ -234,7 +234,7 @@ func (n *node) leave() {
 	if gone {
 		return // it crashed meanwhile
 	}
-	n.clear(func() {
+	<-n.clear(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 4*time.Second)
 		defer cancel()
 		_ = n.member.Leave(ctx)
@@ -243,24 +243,41 @@ func (n *node) leave() {
 	})
 }
 
-// clear stops what runs of a life, in the order in which main does.
-func (n *node) clear(leave func()) {
+// clear stops what runs of a life, in the order in which main does. The channel that
+// it returns is closed once nothing is left.
+func (n *node) clear(leave func()) <-chan struct{} {
+	done := make(chan struct{})
 	n.w.clearing.Go(func() {
+		defer close(done)
 		n.end()
-		n.co.Stop()
-		ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-		_ = n.herder.Stop(ctx)
-		cancel()
-		leave()
-		_ = n.gossip.Close()
-		n.stat.Stop()
-		n.logs.Stop()
+		n.step("the coordinator", n.co.Stop)
+		n.step("the herder", func() {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			_ = n.herder.Stop(ctx)
+		})
+		n.step("the membership", leave)
+		n.step("gossip", func() { _ = n.gossip.Close() })
+		n.step("the statuses", n.stat.Stop)
+		n.step("the logs", n.logs.Stop)
 		n.wg.Wait()
 		n.system.Shutdown()
-		n.gossipEnd.Shutdown()
-		n.kafkaEnd.Shutdown()
+		_, _ = n.gossipEnd.Shutdown(), n.kafkaEnd.Shutdown()
 	})
+	return done
 }
+
+// step stops one part, and notes it when that takes long.
+func (n *node) step(what string, stop func()) {
+	began := time.Now()
+	stop()
+	if d := time.Since(began); d > slowStop {
+		n.w.say("stopping %s of %s took %v", what, n.boot, d.Round(time.Millisecond))
+	}
+}
+
+// slowStop is more than any part should take to stop.
+const slowStop = 5 * time.Second
 
 // peers carries requests between nodes. They travel like gossip: what cuts that cuts
 // them.

@@ -211,7 +211,6 @@ func (h *host) down(crash bool) {
 	w.mu.Unlock()
 	w.starting.Go(func() {
 		n.leave()
-		w.clearing.Wait()
 		w.say("%s has left", n.boot)
 		w.trouble()
 		w.mu.Lock()
