@@ -267,6 +267,7 @@ func (h *Herder) ConnectorRemoved(name string) {
 	}
 	h.mu.Unlock()
 	h.answer(name, nil)
+	h.forget(name)
 	h.changedConfig()
 }
 
@@ -279,7 +280,33 @@ func (h *Herder) changedConfig() {
 }
 
 // TasksUpdated implements [store.Listener].
-func (h *Herder) TasksUpdated(string) { h.changedConfig() }
+func (h *Herder) TasksUpdated(name string) {
+	h.forget(name)
+	h.changedConfig()
+}
+
+// forget removes the statuses of what is no longer configured. What still runs here does
+// so when it ends; but a node may have heard from the assignment log that it is to give
+// something up, and have called it UNASSIGNED, before it reads why. Statuses of nodes
+// that have gone are the leader's to remove.
+func (h *Herder) forget(name string) {
+	if !h.ready.Load() {
+		return
+	}
+	s := h.Configs.Snapshot()
+	mine := func(st store.Status) bool {
+		return st.WorkerID == h.WorkerID || h.Nodes != nil && h.Nodes.inherits(st.WorkerID)
+	}
+	if st, ok := h.Statuses.Connector(name); ok && !s.Contains(name) && mine(st) {
+		h.Statuses.PutConnector(name, h.status(store.Destroyed, "", nil))
+	}
+	for _, t := range h.Statuses.Tasks(name) {
+		id := connectors.TaskID{Connector: name, Task: t.Task}
+		if !slices.Contains(s.Tasks(name), id) && mine(t.Status) {
+			h.Statuses.PutTask(id, h.status(store.Destroyed, "", nil))
+		}
+	}
+}
 
 // TargetStateChanged implements [store.Listener].
 func (h *Herder) TargetStateChanged(string, connectors.TargetState) { h.changedConfig() }

@@ -410,6 +410,33 @@ func TestStoppedState(t *testing.T) {
 	r.shows("c", "RUNNING", 1)
 }
 
+// TestStatusOfTaskThatIsNoMore: a task was given up here before this node read that its
+// connector is stopped, or deleted.
+func TestStatusOfTaskThatIsNoMore(t *testing.T) {
+	id := connectors.TaskID{Connector: "c", Task: 0}
+	for name, end := range map[string]func(r *rig) error{
+		"stopped": func(r *rig) error { return r.StopConnector(t.Context(), "c") },
+		"deleted": func(r *rig) error { return r.DeleteConnector(t.Context(), "c") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, nil)
+			r.create("c", sourceClass, "a")
+			r.eventually("the task is there", func() bool { return r.w.tasks("c") == 1 })
+			r.TaskRunning(id)
+			r.TaskUnassigned(id)
+			if st, ok := r.Statuses.Task(id); !ok || st.State != "UNASSIGNED" {
+				t.Fatalf("the status is %v", st)
+			}
+			if err := end(r); err != nil {
+				t.Fatal(err)
+			}
+			if st, ok := r.Statuses.Task(id); ok {
+				t.Errorf("the status is still %v", st)
+			}
+		})
+	}
+}
+
 func TestInitialStates(t *testing.T) {
 	r := newRig(t, nil)
 	r.create("running", sourceClass, "ab", connectors.Started)

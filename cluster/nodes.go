@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/troupeio/troupe/cluster/assign"
+	"github.com/troupeio/troupe/cluster/group"
 	"github.com/troupeio/troupe/cluster/store"
 	"github.com/troupeio/troupe/connectors"
 )
@@ -131,6 +132,12 @@ func (c *Coordinator) askDrain(ctx context.Context) bool {
 		c.Logger.Debug("asking the leader to move this node's work; it is repeated", "err", err)
 	}
 	return err == nil
+}
+
+// inherits reports whether this node leads and the worker of that name is not, or no
+// longer, in the group.
+func (c *Coordinator) inherits(worker string) bool {
+	return c.lead.Load() != nil && !slices.ContainsFunc(c.member.State().Peers, func(p group.Peer) bool { return p.Worker == worker })
 }
 
 // others reports whether another node is there that takes work.
