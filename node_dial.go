@@ -16,7 +16,7 @@ const answerGrace = 2 * time.Second
 // would hold up an orderly end for request.timeout.ms. So such connections are closed.
 func dialWhile(ctx context.Context) func(context.Context, string, string) (net.Conn, error) {
 	return func(dctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := (&net.Dialer{}).DialContext(dctx, network, address)
+		conn, err := (&net.Dialer{Control: quickToNotice}).DialContext(dctx, network, address)
 		if err != nil {
 			return nil, err
 		}
