@@ -406,10 +406,10 @@ func (d *driver) answered() {
 
 // summary is what many seeds have shown.
 type summary struct {
-	mu                              sync.Mutex
-	seeds                           int
-	virtual, wall                   time.Duration
-	longest, longestCut, longestGap time.Duration
+	mu                                            sync.Mutex
+	seeds                                         int
+	virtual, wall                                 time.Duration
+	longest, longestCut, longestBlind, longestGap time.Duration
 }
 
 func (s *summary) add(w *world) {
@@ -418,7 +418,8 @@ func (s *summary) add(w *world) {
 	s.seeds++
 	s.virtual += w.since()
 	c := w.check
-	s.longest, s.longestCut, s.longestGap = max(s.longest, c.longest), max(s.longestCut, c.longestCut), max(s.longestGap, c.longestGap)
+	s.longest, s.longestCut = max(s.longest, c.longest), max(s.longestCut, c.longestCut)
+	s.longestBlind, s.longestGap = max(s.longestBlind, c.longestBlind), max(s.longestGap, c.longestGap)
 }
 
 func (s *summary) took(d time.Duration) {
@@ -430,6 +431,6 @@ func (s *summary) took(d time.Duration) {
 func (s *summary) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return fmt.Sprintf("%d seeds, %v of virtual time in %v; longest double run %v where the old node reaches Kafka, %v where not; longest without a node, counted from the end of trouble, %v",
-		s.seeds, s.virtual.Round(time.Second), s.wall.Round(time.Millisecond), s.longest, s.longestCut, s.longestGap)
+	return fmt.Sprintf("%d seeds, %v of virtual time in %v; longest double run %v where the old node reaches Kafka, %v where not, %v where gossip shows it to some besides; longest without a node, counted from the end of trouble, %v",
+		s.seeds, s.virtual.Round(time.Second), s.wall.Round(time.Millisecond), s.longest, s.longestCut, s.longestBlind, s.longestGap)
 }

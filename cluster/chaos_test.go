@@ -36,7 +36,7 @@ func TestChaosOneCrash(t *testing.T) {
 // TestChaos runs whole clusters through random trouble, each seed in a bubble of
 // virtual time. TROUPE_CHAOS_SEED runs one seed, TROUPE_CHAOS_SEEDS as many.
 func TestChaos(t *testing.T) {
-	first, count := uint64(1), 60
+	first, count := uint64(1), chaosSeeds
 	if v := os.Getenv("TROUPE_CHAOS_SEEDS"); v != "" {
 		n, err := strconv.Atoi(v)
 		if err != nil {

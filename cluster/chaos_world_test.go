@@ -39,7 +39,6 @@ type world struct {
 	faults   map[*fault]bool
 	unrest   time.Time // when something last happened that may hold work up
 	tale     []string
-	sends    map[string]bool // what is to be said once
 	starting sync.WaitGroup
 	clearing sync.WaitGroup
 	check    *checker
@@ -65,7 +64,7 @@ type fault struct {
 
 func newWorld(t *testing.T, seed uint64) *world {
 	w := &world{t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 1)), gossipNet: clustertest.New(seed), kafkaNet: clustertest.New(seed + 1),
-		faults: make(map[*fault]bool), sends: make(map[string]bool), began: time.Now(), unrest: time.Now()}
+		faults: make(map[*fault]bool), began: time.Now(), unrest: time.Now()}
 	w.broker = w.kafkaNet.Endpoint()
 	k, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.ListenFn(w.broker.Listen), kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
 	if err != nil {
