@@ -93,7 +93,8 @@ func startStreams(ctx context.Context, addr string, all []*stream) (_ *streams, 
 			t.close()
 		}
 	}()
-	writer, err := t.client(addr, kgo.RecordPartitioner(kgo.ManualPartitioner()))
+	// A broker that is busy says of a topic that was just made that it has none.
+	writer, err := t.client(addr, kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.UnknownTopicRetries(-1))
 	if err != nil {
 		return nil, err
 	}
