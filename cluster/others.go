@@ -21,8 +21,8 @@ func (c *Coordinator) watchOthers(st *group.State) {
 			delete(c.gone, m)
 		}
 	}
-	if !slices.Equal(c.seenNodes, nodesOf(st)) {
-		c.seenNodes = nodesOf(st)
+	if !slices.Equal(c.seenNodes, membersOf(st)) {
+		c.seenNodes = membersOf(st)
 		c.noMoves = time.Now()
 	}
 	c.mu.Unlock()
@@ -33,13 +33,16 @@ func (c *Coordinator) watchOthers(st *group.State) {
 
 const longSilence = 1200 * time.Millisecond
 
-func nodesOf(st *group.State) []string {
+// membersOf lists the lives, not the nodes: one that is back in the generation in which
+// its former life is missing has had its work moved away, and is not to get it back before
+// it has stayed for a while.
+func membersOf(st *group.State) []string {
 	var out []string
 	for _, p := range st.Peers {
-		out = append(out, p.ID)
+		out = append(out, p.Member)
 	}
 	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
 // seen counts the last generation's members that gossip sees, this node included.
