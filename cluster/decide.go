@@ -221,7 +221,8 @@ func (r *round) place() {
 			continue
 		}
 		if e.State == assign.Revoking {
-			over := !alive || r.acked[u] >= e.Epoch || r.now.UnixMilli() >= e.Deadline
+			ended, told := r.acked[u] // the first epoch of a log is 0
+			over := !alive || told && ended >= e.Epoch || r.now.UnixMilli() >= e.Deadline
 			if over {
 				if !r.isWanted(u) {
 					r.end(u, alive)
