@@ -530,8 +530,17 @@ func (h *Herder) putTaskConfigs(ctx context.Context, name string, configs []map[
 	ctx, cancel := context.WithTimeout(ctx, taskConfigsTimeout)
 	defer cancel()
 	err := h.Nodes.here(ctx)
+	// That may have taken long. Whoever has the connector by now has made task
+	// configurations of its own, perhaps of a newer configuration.
+	mine, held := h.Nodes.mine()
+	if held && mine[placement.Instance(name)].State != assign.Assigned {
+		return nil
+	}
 	var there *Elsewhere
 	if errors.As(err, &there) {
+		if !held {
+			return errors.New("this node is not in good standing")
+		}
 		return h.Nodes.Peers.PutTaskConfigs(ctx, there.URL, name, configs)
 	}
 	if err != nil {
