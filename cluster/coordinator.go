@@ -82,6 +82,7 @@ type Coordinator struct {
 	herder *Herder
 	member Membership
 
+	began  chan struct{}   // closed by Start: gossip may tell of others before
 	pokes  chan struct{}   // capacity 1
 	poked  atomic.Uint64   // how often
 	ctx    context.Context //nolint:containedctx // the coordinator's life
@@ -124,7 +125,7 @@ type leading struct {
 // NewCoordinator returns a coordinator that does not run yet; its options may be
 // completed until Start.
 func NewCoordinator(o CoordinatorOptions) *Coordinator {
-	c := &Coordinator{CoordinatorOptions: o, pokes: make(chan struct{}, 1), acked: make(map[assign.Unit]int64), gone: make(map[string]time.Time), everSeen: make(map[string]bool)}
+	c := &Coordinator{CoordinatorOptions: o, began: make(chan struct{}), pokes: make(chan struct{}, 1), acked: make(map[assign.Unit]int64), gone: make(map[string]time.Time), everSeen: make(map[string]bool)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }
@@ -133,6 +134,7 @@ func NewCoordinator(o CoordinatorOptions) *Coordinator {
 // are caught up.
 func (c *Coordinator) Start(h *Herder, m Membership) {
 	c.herder, c.member = h, m
+	close(c.began)
 	c.wg.Go(c.loop)
 	c.Poke()
 }

@@ -71,6 +71,11 @@ func (c *Coordinator) Alive(boot string) {
 // somebody has done it. A node that is alive after all learns it at its next heartbeat
 // and joins again.
 func (c *Coordinator) Dead(boot string) {
+	select {
+	case <-c.began:
+	default:
+		return // this node is in no group yet
+	}
 	c.Poke() // the lease may have to be narrower
 	st := c.member.State()
 	i := slices.IndexFunc(st.Peers, func(p group.Peer) bool { return p.Boot == boot })
