@@ -3,4 +3,4 @@
 package cluster_test
 
 // chaosSeeds is how many seeds run by default: about a minute on two cores.
-const chaosSeeds = 100
+const chaosSeeds = 150

@@ -42,6 +42,7 @@ type world struct {
 	starting sync.WaitGroup
 	clearing sync.WaitGroup
 	check    *checker
+	ghosts   *exorcist
 }
 
 // host is where a node lives, life after life.
@@ -80,6 +81,9 @@ func newWorld(t *testing.T, seed uint64) *world {
 	// No fault, and a network of a data centre.
 	w.gossipNet.SetAll(usual)
 	w.kafkaNet.SetAll(usual)
+	if w.ghosts, err = newExorcist(w); err != nil {
+		t.Fatal(err)
+	}
 	w.check = newChecker(w)
 	return w
 }
@@ -361,6 +365,7 @@ func (w *world) close() {
 		}
 	}
 	w.clearing.Wait()
+	w.ghosts.stop()
 	w.kafka.Close()
 	_ = w.broker.Shutdown()
 	time.Sleep(2 * time.Minute) // memberlist does not wait for its loops: they run out in the bubble
