@@ -350,7 +350,7 @@ func TestTakeoverAfterKill(t *testing.T) {
 	lines := numberedLines("line ", 0, <-v.total)
 	for where, look := range map[string]func() []string{"the sink's file": func() []string { return fileLines(v.out) }, "the topic": func() []string { return topicNow(t, addr, v.topic("lines")) }} {
 		var c occurrences
-		eventually(t, func() string {
+		eventuallyIn(t, 3*patience, func() string {
 			c = countLines(look(), lines)
 			return c.missing()
 		})

@@ -81,7 +81,7 @@ func (s *scene) connector(name string, tasks int) {
 // round.
 func (s *scene) look() *round {
 	s.t.Helper()
-	r := &round{c: s.c, now: s.now, st: &group.State{Generation: 1, Peers: s.peers}, snap: s.configs.Snapshot(), log: make(map[assign.Unit]assign.Entry),
+	r := &round{c: s.c, now: s.now, st: &group.State{Generation: 1, Member: s.leader(), Peers: s.peers}, snap: s.configs.Snapshot(), log: make(map[assign.Unit]assign.Entry),
 		drains: s.drains, acked: s.acked, live: make(map[string]group.Peer), byNode: make(map[string]group.Peer), failed: make(map[assign.Unit]string), next: time.Hour}
 	for u, e := range s.log {
 		r.log[u] = e
@@ -133,6 +133,14 @@ func (s *scene) on(node string) (units []string) {
 	}
 	slices.Sort(units)
 	return units
+}
+
+// leader is a node that lives; it began before everything.
+func (s *scene) leader() string {
+	if len(s.peers) == 0 {
+		return ""
+	}
+	return s.peers[0].Member
 }
 
 func (s *scene) state(u assign.Unit) string { return s.log[u].State }
@@ -351,6 +359,22 @@ func TestDecideInnocents(t *testing.T) {
 	for u, e := range s.log {
 		if len(e.Deaths) != 0 {
 			t.Errorf("leaving: %s: %+v", u, e)
+		}
+	}
+
+	s = newScene(t, "a")
+	s.connector("x", 4)
+	for range 4 { // alone, and killed again and again
+		s.look()
+		s.now = s.now.Add(time.Second)
+		s.die("a")
+		s.join("a")
+		s.peers[0].Since = s.now.UnixMilli()
+	}
+	s.look()
+	for u, e := range s.log {
+		if len(e.Deaths) != 0 || e.State != assign.Assigned {
+			t.Errorf("alone: %s: %+v", u, e)
 		}
 	}
 

@@ -197,7 +197,10 @@ func (h *Herder) wanted(s *store.Snapshot) worker.Wanted {
 		for _, id := range s.Tasks(name) {
 			epoch, run := here(Unit(id))
 			if !run {
-				w.Moved[id] = true // it goes on elsewhere, or here again
+				// It goes on elsewhere, or here again; but the log may tell of its end
+				// before the configurations do.
+				e := mine[Unit(id)]
+				w.Moved[id] = e.State != assign.Revoking || e.To != ""
 				continue
 			}
 			w.Tasks[id] = worker.WantedTask{Config: s.TaskConfig(id), Connector: applied, Paused: target == connectors.Paused, Version: s.TasksOffset(name), Epoch: epoch}

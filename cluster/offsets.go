@@ -82,6 +82,9 @@ func (h *Herder) stopped(ctx context.Context, name string) (map[string]string, e
 	if target, _ := s.TargetState(name); target != connectors.Stopped || s.TaskCount(name) > 0 {
 		return nil, Errorf(400, "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the specified connector by issuing a 'PUT' request to the '/connectors/%s/stop' endpoint", name)
 	}
+	if h.Nodes != nil {
+		h.Nodes.awaitEnd(ctx, name)
+	}
 	config, _, err := h.Resolver.Resolve(ctx, s.Config(name))
 	return config, err
 }
@@ -180,7 +183,7 @@ func (h *Herder) alterSink(ctx context.Context, name string, p *connectors.Plugi
 			return false, Errorf(500, "Failed to modify offsets for sink connector %s", name)
 		}
 	}
-	return all, groupError(name, "alter", h.Sinks.Alter(ctx, name, config, offsets))
+	return all, groupError(name, "alter", h.emptied(ctx, name, config, func() error { return h.Sinks.Alter(ctx, name, config, offsets) }))
 }
 
 func (h *Herder) resetSink(ctx context.Context, name string, p *connectors.Plugin, config map[string]string) (bool, error) {
@@ -198,7 +201,26 @@ func (h *Herder) resetSink(ctx context.Context, name string, p *connectors.Plugi
 			return false, err
 		}
 	}
-	return all, groupError(name, "reset", h.Sinks.Reset(ctx, name, config))
+	return all, groupError(name, "reset", h.emptied(ctx, name, config, func() error { return h.Sinks.Reset(ctx, name, config) }))
+}
+
+// emptied changes a sink's group. Static members that are in it although no node has a
+// task of the connector any more, since theirs died, are taken out first.
+func (h *Herder) emptied(ctx context.Context, name string, config map[string]string, change func() error) error {
+	err := change()
+	if h.Nodes == nil || !errors.Is(err, store.ErrGroupNotEmpty) || h.Nodes.Log.HasTasks(name) {
+		return err
+	}
+	tasks, perr := strconv.Atoi(config["tasks.max"])
+	if perr != nil {
+		tasks = 1
+	}
+	for i := range tasks {
+		if err := h.Sinks.Evict(ctx, name, config, h.Nodes.Group+"-"+Unit{Connector: name, Task: i}.String()); err != nil {
+			return err
+		}
+	}
+	return change()
 }
 
 // groupError words the broker's refusals as Kafka Connect does.

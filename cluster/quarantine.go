@@ -33,14 +33,22 @@ const (
 )
 
 // blame notes the deaths of this round in the entries of the units that are suspected.
+// Only what was started while this node lived counts: a node that is alone and is
+// started again, or nodes that lose their power together, have nobody to say that it
+// was a unit that did it, and nobody to be protected.
 func (r *round) blame() {
 	dead := make(map[string][]assign.Unit) // by member id
+	self, _ := r.st.Peer(r.st.Member)
+	began := self.Since
 	for u, e := range r.log {
 		if _, alive := r.live[e.Member]; alive || e.Member == "" || e.State != assign.Assigned && e.State != assign.Revoking {
 			continue
 		}
 		if d := r.drains[e.Node].Drain; d != "" && d == group.BootOf(e.Member) || r.c.QuarantineWindow <= 0 {
 			continue // it had said that it was leaving
+		}
+		if e.At < began {
+			continue // this node has not seen it die: it may have been away with it
 		}
 		dead[e.Member] = append(dead[e.Member], u)
 	}

@@ -113,3 +113,21 @@ func (c *Coordinator) Acknowledge(ctx context.Context, acks []Ack) error {
 	c.takeAcks(acks)
 	return nil
 }
+
+// awaitEnd waits until no node has a task of a connector any more, or for as long as
+// stopping one may take: then a task that hangs is left to what it fences.
+func (c *Coordinator) awaitEnd(ctx context.Context, connector string) {
+	ctx, cancel := context.WithTimeout(ctx, c.RevokeTimeout)
+	defer cancel()
+	for {
+		change := c.change()
+		if !c.Log.HasTasks(connector) {
+			return
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return
+		}
+	}
+}

@@ -141,6 +141,18 @@ func (l *Log) Unit(u Unit) (Entry, bool) {
 	return e, ok
 }
 
+// HasTasks reports whether some member holds a task of a connector.
+func (l *Log) HasTasks(connector string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for u, e := range l.units {
+		if u.Connector == connector && u.Task >= 0 && (e.State == Assigned || e.State == Revoking) {
+			return true
+		}
+	}
+	return false
+}
+
 // Nodes returns what the log keeps of nodes, by node.id.
 func (l *Log) Nodes() map[string]NodeRecord {
 	l.mu.Lock()
