@@ -26,11 +26,12 @@ const (
 	// one reaches Kafka, and when it does not.
 	maxOverlap    = time.Second
 	maxOverlapCut = 2 * time.Second
-	// maxOverlapBlind is the bound where Kafka does not reach the old node, a rebalance
-	// goes on without it, and gossip shows it most of the others but not to all of them:
-	// it holds its full lease, 3.7 s longer than the rebalance timeout, and a leader that
-	// takes it for dead does not wait for that. A known limit.
-	maxOverlapBlind = 4500 * time.Millisecond
+	// maxOverlapBlind is the bound where Kafka does not reach the old node and gossip
+	// shows it most of the others, but not to all of them: it holds its full lease, two
+	// thirds of the session, and one of those that take it for dead takes it out of the
+	// group or leads without waiting for that. It takes a cut in Kafka and one in gossip
+	// at about the same time. A known limit.
+	maxOverlapBlind = 7 * time.Second
 	// maxGap is how long a unit may work nowhere once the last trouble is over: a
 	// session and a rebalance; as much again for kfake's count of members, which a join
 	// at the wrong moment puts out until then; and the time to stop of an owner that
