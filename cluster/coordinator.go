@@ -90,6 +90,7 @@ type Coordinator struct {
 	wg     sync.WaitGroup
 
 	standing atomic.Pointer[string] // member id whose assignments this node may run; nil: none
+	lapsed   atomic.Bool            // somebody was told that this node may do nothing
 	lead     atomic.Pointer[leading]
 	counts   counts
 
@@ -211,6 +212,10 @@ func (c *Coordinator) step() time.Duration {
 // must be in good standing, and have read the log to the end as of when it came to be
 // so.
 func (c *Coordinator) follow(st *group.State, held bool) {
+	if c.lapsed.Swap(false) {
+		c.regained = true
+		c.herder.Poke()
+	}
 	if !held || st.Member == "" {
 		if c.standing.Swap(nil) != nil {
 			c.regained = true
@@ -267,8 +272,22 @@ func (c *Coordinator) sleep(d time.Duration) bool {
 
 // Allowed reports whether this node may put, produce and commit now: the gate before
 // each of them.
+//
+// Whoever hears no ends for it. So the lease counts as lost from then on, even if it is
+// back before the loop has looked: the log is read again, and the worker told again.
 func (c *Coordinator) Allowed() bool {
-	return c.standing.Load() != nil && c.member.Lease().Held()
+	cur := c.standing.Load()
+	if cur == nil {
+		return false
+	}
+	if c.member.Lease().Held() {
+		return true
+	}
+	if c.standing.CompareAndSwap(cur, nil) {
+		c.lapsed.Store(true)
+		c.nudge()
+	}
+	return false
 }
 
 // mine returns what the log gives to this node now, and whether it may run anything at

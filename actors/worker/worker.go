@@ -278,7 +278,9 @@ func (w *Worker) lapse(who *actor.PID) {
 		if rt.pid.Equal(who) {
 			delete(w.tasks, id)
 			w.metrics.Delete(id)
-			w.lapsed[id] = true
+			if w.Allowed == nil || !w.Allowed() {
+				w.lapsed[id] = true // until the next Apply, which comes once the lease is back
+			}
 			return
 		}
 	}
