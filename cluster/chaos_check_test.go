@@ -29,8 +29,8 @@ const (
 	// maxOverlapBlind is the bound where Kafka does not reach the old node and gossip
 	// shows it most of the others, but not to all of them: it holds its full lease, two
 	// thirds of the session, and one of those that take it for dead takes it out of the
-	// group or leads without waiting for that. It takes a cut in Kafka and one in gossip
-	// at about the same time. A known limit.
+	// group or leads without waiting for that; or the group has it under a new member id
+	// that it does not know of. It takes two cuts at about the same time. A known limit.
 	maxOverlapBlind = 7 * time.Second
 	// maxGap is how long a unit may work nowhere once the last trouble is over: a
 	// session and a rebalance; as much again for kfake's count of members, which a join
@@ -161,7 +161,8 @@ func (c *checker) sample() {
 }
 
 // blind reports whether gossip shows a node more than half of its generation, so that
-// its lease is not narrow, and does not show it to all others.
+// its lease is not narrow, and does not show it to all others; or whether it is in the
+// group under a new member id without knowing, since the answer to its JoinGroup is lost.
 func blind(old *node, nodes []*node) bool {
 	st, sees, unseen := old.member.State(), 0, false
 	for _, p := range st.Peers {
@@ -170,7 +171,15 @@ func blind(old *node, nodes []*node) bool {
 		}
 	}
 	for _, n := range nodes {
-		unseen = unseen || n != old && n.answers() && !n.gossip.Sees(old.boot)
+		if n == old || !n.answers() {
+			continue
+		}
+		unseen = unseen || !n.gossip.Sees(old.boot)
+		for _, p := range n.member.State().Peers {
+			if p.Boot == old.boot && p.Member != st.Member {
+				return true
+			}
+		}
 	}
 	return unseen && (2*sees > len(st.Peers) || len(st.Peers) == 1)
 }

@@ -56,6 +56,9 @@ type settled struct {
 	run  *run
 }
 
+// lapsed is word of a task that has ended for want of a lease.
+type lapsed settled
+
 // Receive implements [actor.Actor].
 func (f *fakeWorker) Receive(c actor.Context) {
 	f.mu.Lock()
@@ -106,6 +109,11 @@ func (f *fakeWorker) Receive(c actor.Context) {
 		f.gone = append(f.gone, m.Done)
 		clear(f.wanted)
 		f.reconcile()
+	case lapsed:
+		if f.runs[m.unit] == m.run && !m.run.stopping && f.n.co.Allowed() { // else the next Apply begins it anew
+			delete(f.runs, m.unit)
+			f.reconcile()
+		}
 	case settled:
 		if f.runs[m.unit] != m.run {
 			return
@@ -217,8 +225,8 @@ func (f *fakeWorker) kill() {
 }
 
 // working lists what is at work here now, with its epoch. allowed says whether the
-// node is in good standing: what meets that it is not does nothing any more, as a task
-// ends with its lease.
+// node is in good standing: what meets that it is not does nothing any more and ends
+// soon, as a task ends with its lease.
 func (f *fakeWorker) working(allowed bool) map[cluster.Unit]int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -228,6 +236,7 @@ func (f *fakeWorker) working(allowed bool) map[cluster.Unit]int64 {
 		case r.lapsed:
 		case !allowed:
 			r.lapsed, r.working = true, false
+			time.AfterFunc(time.Duration(f.rng.Int64N(int64(50*time.Millisecond))), func() { f.n.system.Root.Send(f.pid, lapsed{u, r}) })
 		case r.working:
 			out[u] = r.epoch
 		}
