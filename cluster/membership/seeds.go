@@ -332,7 +332,7 @@ func reason(err error) string {
 		return "connection refused (nothing listens there)"
 	case has("timeout", "timed out", "deadline exceeded"):
 		return "no answer over TCP"
-	case has("EOF", "reset by peer", "closed pipe"):
+	case has("EOF", "reset by peer", "broken pipe", "closed pipe", "use of closed network connection"):
 		return "the connection is closed without an answer (gossip of another group.id, or something else listens there)"
 	}
 	if _, rest, ok := strings.Cut(text, ": "); ok && strings.Contains(text, "failed to join") {
