@@ -268,8 +268,8 @@ func (c *checker) settled() string {
 		switch {
 		case err != nil:
 			return fmt.Sprintf("%s does not read its logs: %v", n.boot, err)
-		case n.failed != nil:
-			return fmt.Sprintf("%s has failed: %v", n.boot, n.failed)
+		case n.failure() != nil:
+			return fmt.Sprintf("%s has failed: %v", n.boot, n.failure())
 		case st.Member == "" || len(st.Peers) != len(nodes):
 			return fmt.Sprintf("%s sees %d of %d nodes in the group", n.boot, len(st.Peers), len(nodes))
 		case st.Generation != nodes[0].member.State().Generation:
@@ -306,8 +306,9 @@ func (c *checker) settled() string {
 			found[u]++
 			e := log[u]
 			if e.Member != n.member.State().Member || e.Offset != r.epoch || e.State != assign.Assigned || !r.working || r.stopping {
+				why := fmt.Sprintf("%s on %s is not as the log says: %+v; %+v", u, n.boot, *r, e)
 				n.worker.mu.Unlock()
-				return fmt.Sprintf("%s on %s is not as the log says: %+v; %+v", u, n.boot, r, e)
+				return why
 			}
 		}
 		n.worker.mu.Unlock()

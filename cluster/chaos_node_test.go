@@ -142,11 +142,21 @@ func (n *node) start(ctx context.Context) error {
 
 func (n *node) fail(err error) {
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.failed == nil && !n.dead {
+	first := n.failed == nil && !n.dead
+	if first {
 		n.failed = err
+	}
+	n.mu.Unlock()
+	if first {
 		n.w.say("%s failed: %v", n.boot, err)
 	}
+}
+
+// failure is why the node may not be in the cluster; nil as it should be.
+func (n *node) failure() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.failed
 }
 
 func (n *node) poke() {

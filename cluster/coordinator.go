@@ -102,6 +102,7 @@ type Coordinator struct {
 	applied   *worker.Wanted        // what the worker was last told
 	everSeen  map[string]bool       // boot ids that gossip has seen
 	seenNodes []string
+	stopping  bool
 	lost      error              // why there is no leader, for those who wait
 	noMoves   time.Time          // since when the set of nodes is the same
 	nextTick  time.Time          // when to decide again at the latest
@@ -142,9 +143,22 @@ func (c *Coordinator) Start(h *Herder, m Membership) {
 
 // Stop ends the loop and a term of leadership.
 func (c *Coordinator) Stop() {
+	c.mu.Lock()
+	c.stopping = true
+	c.mu.Unlock()
 	c.cancel()
 	c.wg.Wait()
 	c.stepDown(nil)
+}
+
+// start runs f on a goroutine that Stop waits for. Gossip and the stores may still tell
+// of something while that happens: then nothing is begun any more.
+func (c *Coordinator) start(f func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.stopping {
+		c.wg.Go(f)
+	}
 }
 
 // Poke says that something may have changed. It does not block.

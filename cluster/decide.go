@@ -421,7 +421,7 @@ func (c *Coordinator) leaveGroup(snap *store.Snapshot, u assign.Unit) {
 	if u.Task < 0 || config != nil && c.herder.kind(config) != string(connectors.SinkKind) {
 		return
 	}
-	c.wg.Go(func() {
+	c.start(func() {
 		ctx, cancel := context.WithTimeout(c.ctx, decideTimeout)
 		defer cancel()
 		resolved, _, err := c.herder.Resolver.Resolve(ctx, config)

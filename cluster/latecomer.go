@@ -58,7 +58,7 @@ func (g *latecomers) observe(connector string, _ *data.MapValue, r *kgo.Record) 
 		return
 	}
 	g.c.Logger.Warn("a source offset of an earlier stay came after that of a later one, which is written again", "connector", connector, "partition", key, "epoch", epoch, "later", last.epoch)
-	g.c.wg.Go(func() {
+	g.c.start(func() {
 		ctx, cancel := context.WithTimeout(g.c.ctx, rewriteTimeout)
 		defer cancel()
 		if err := g.store.Rewrite(ctx, r.Key, last.value, store.EpochHeader(last.epoch)); err != nil && g.c.ctx.Err() == nil {

@@ -102,7 +102,7 @@ func (c *Coordinator) Dead(boot string) {
 			}
 		}
 	}
-	c.wg.Go(func() { c.evict(p, time.Duration(rank)*evictStep) })
+	c.start(func() { c.evict(p, time.Duration(rank)*evictStep) })
 }
 
 const (
