@@ -97,10 +97,7 @@ func (c *Coordinator) decide(ctx context.Context, l *leading) (next time.Duratio
 	r.quarantine()
 	r.place()
 	if len(r.records) > 0 {
-		if err := l.writer.Write(ctx, r.records...); err != nil {
-			return 0, err
-		}
-		if err := c.Log.WaitFor(ctx, r.records[len(r.records)-1].Offset); err != nil {
+		if err := c.append(ctx, l, r.records...); err != nil {
 			return 0, err
 		}
 	}
@@ -426,10 +423,16 @@ func (c *Coordinator) leaveGroup(snap *store.Snapshot, u assign.Unit) {
 		defer cancel()
 		resolved, _, err := c.herder.Resolver.Resolve(ctx, config)
 		if err == nil {
-			err = c.herder.Sinks.Evict(ctx, u.Connector, resolved, c.Group+"-"+u.String())
+			err = c.evictTask(ctx, u, resolved)
 		}
 		if err != nil && c.ctx.Err() == nil {
 			c.Logger.Debug("taking an ended task out of its consumer group; its session decides", "task", u.String(), "err", err)
 		}
 	})
+}
+
+// evictTask takes the static member of a sink task, named as the worker names it, out of
+// its consumer group.
+func (c *Coordinator) evictTask(ctx context.Context, u assign.Unit, config map[string]string) error {
+	return c.herder.Sinks.Evict(ctx, u.Connector, config, c.Group+"-"+u.String())
 }

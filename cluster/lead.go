@@ -2,7 +2,6 @@ package cluster
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"time"
@@ -130,6 +129,27 @@ func (c *Coordinator) beginTerm(st *group.State) (_ *leading, err error) {
 	return &leading{member: st.Member, since: begun, writer: w}, nil
 }
 
+// append writes to the assignment log, all or nothing, and returns once it has been read
+// back.
+func (c *Coordinator) append(ctx context.Context, l *leading, recs ...*kgo.Record) error {
+	if err := l.writer.Write(ctx, recs...); err != nil {
+		return err
+	}
+	return c.Log.WaitFor(ctx, recs[len(recs)-1].Offset)
+}
+
+// appendHere is append for a request, which only the leader can carry out: see here.
+func (c *Coordinator) appendHere(ctx context.Context, recs ...*kgo.Record) error {
+	if err := c.here(ctx); err != nil {
+		return err
+	}
+	l := c.lead.Load()
+	if l == nil {
+		return c.notLeading()
+	}
+	return c.append(ctx, l, recs...)
+}
+
 func (c *Coordinator) setLost(err error) {
 	c.mu.Lock()
 	c.lost = err
@@ -150,7 +170,7 @@ func (c *Coordinator) here(ctx context.Context) error {
 		}
 		st := c.member.State()
 		if Forwarded(ctx) && !st.Leads() {
-			return c.notLeading(ctx)
+			return c.notLeading()
 		}
 		if !st.Leads() && c.member.Lease().Held() {
 			if p, ok := st.Peer(st.Leader); ok && p.URL != "" && !c.isGone(p.Member) {
@@ -202,7 +222,7 @@ func (c *Coordinator) owned(ctx context.Context, u Unit) error {
 // ownedTimeout is how long a restart waits for its connector or task to have a place.
 const ownedTimeout = 10 * time.Second
 
-func (c *Coordinator) notLeading(context.Context) error {
+func (c *Coordinator) notLeading() error {
 	return &NotHere{fmt.Sprintf("node %s does not lead the cluster", c.Node)}
 }
 
@@ -267,7 +287,5 @@ func (c *Coordinator) renewKey(ctx context.Context) error {
 	if k != nil && (c.KeyTTL <= 0 || time.Since(time.UnixMilli(k.Created)) < c.KeyTTL) {
 		return nil
 	}
-	key := make([]byte, sessionKeyBytes)
-	_, _ = rand.Read(key) // never fails
-	return c.Configs.PutSessionKey(ctx, store.SessionKey{Key: key, Algorithm: sessionKeyAlgorithm, Created: time.Now().UnixMilli()})
+	return c.Configs.PutSessionKey(ctx, newSessionKey())
 }

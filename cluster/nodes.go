@@ -64,12 +64,8 @@ func (h *Herder) Drain(ctx context.Context, node string, drain bool) error {
 	if c == nil {
 		return errAlone
 	}
-	if err := c.here(ctx); err != nil {
+	if err := c.here(ctx); err != nil { // who is known is the leader's to say
 		return err
-	}
-	l := c.lead.Load()
-	if l == nil {
-		return c.notLeading(ctx)
 	}
 	rec := &assign.NodeRecord{Drain: drainNode, At: time.Now().UnixMilli()}
 	known := false
@@ -86,11 +82,7 @@ func (h *Herder) Drain(ctx context.Context, node string, drain bool) error {
 	if !drain {
 		rec = nil
 	}
-	r := c.Log.NodeRecord(node, rec)
-	if err := l.writer.Write(ctx, r); err != nil {
-		return err
-	}
-	return c.Log.WaitFor(ctx, r.Offset)
+	return c.appendHere(ctx, c.Log.NodeRecord(node, rec))
 }
 
 // Leave empties this node before it goes: it asks the leader to drain this life of it

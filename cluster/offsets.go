@@ -216,7 +216,7 @@ func (h *Herder) emptied(ctx context.Context, name string, config map[string]str
 		tasks = 1
 	}
 	for i := range tasks {
-		if err := h.Sinks.Evict(ctx, name, config, h.Nodes.Group+"-"+Unit{Connector: name, Task: i}.String()); err != nil {
+		if err := h.Nodes.evictTask(ctx, Unit{Connector: name, Task: i}, config); err != nil {
 			return err
 		}
 	}

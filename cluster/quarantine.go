@@ -213,17 +213,5 @@ func (c *Coordinator) lift(ctx context.Context, units ...Unit) (bool, error) {
 	if len(recs) == 0 {
 		return false, nil
 	}
-	if err := c.here(ctx); err != nil {
-		return true, err
-	}
-	l := c.lead.Load()
-	if l == nil {
-		return true, c.notLeading(ctx)
-	}
-	if err := l.writer.Write(ctx, recs...); err != nil {
-		return true, err
-	}
-	err := c.Log.WaitFor(ctx, recs[len(recs)-1].Offset)
-	c.Poke()
-	return true, err
+	return true, c.appendHere(ctx, recs...) // what is read back has the leader decide
 }

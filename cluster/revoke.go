@@ -106,9 +106,9 @@ func (c *Coordinator) takeAcks(acks []Ack) {
 }
 
 // Acknowledge implements [Nodes].
-func (c *Coordinator) Acknowledge(ctx context.Context, acks []Ack) error {
+func (c *Coordinator) Acknowledge(_ context.Context, acks []Ack) error {
 	if c.lead.Load() == nil {
-		return c.notLeading(ctx)
+		return c.notLeading()
 	}
 	c.takeAcks(acks)
 	return nil

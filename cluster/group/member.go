@@ -156,27 +156,19 @@ func (m *Member) beat() {
 // beatTimeout bounds one heartbeat; one that is lost must not delay the next too long.
 const beatTimeout = time.Second
 
-// beatOnce sends one heartbeat and says whether this node is still a member, by an
-// answer that was sent after the call began.
-func (m *Member) beatOnce(ctx context.Context) bool {
+// beatOnce sends one heartbeat and takes what its answer says: good standing, a
+// rebalance to hurry into, or that this node has been taken out.
+func (m *Member) beatOnce(ctx context.Context) {
 	id, generation := m.client().GroupMetadata()
 	if id == "" || generation < 0 {
-		return false
+		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
-	defer cancel()
-	req := kmsg.NewPtrHeartbeatRequest()
-	req.Group, req.Generation, req.MemberID = m.o.Group, generation, id
 	sent := time.Now()
-	resp, err := req.RequestWith(ctx, m.client())
-	if err == nil {
-		err = kerr.ErrorForCode(resp.ErrorCode)
-	}
+	err := m.heartbeat(ctx, id, generation)
 	switch {
 	case err == nil:
 		m.lease.renew(sent)
 		m.noticeLease()
-		return true
 	case errors.Is(err, kerr.RebalanceInProgress):
 		m.lease.renew(sent)
 		m.noticeLease()
@@ -185,7 +177,6 @@ func (m *Member) beatOnce(ctx context.Context) bool {
 		if _, cur := m.client().GroupMetadata(); cur == generation && m.forced.Swap(generation) != generation {
 			m.client().ForceRebalance()
 		}
-		return true
 	case errors.Is(err, kerr.UnknownMemberID), errors.Is(err, kerr.FencedInstanceID):
 		// Evicted: what the log gives to this member id is no longer ours.
 		if cur, _ := m.client().GroupMetadata(); cur == id {
@@ -194,7 +185,20 @@ func (m *Member) beatOnce(ctx context.Context) bool {
 			m.noticeLease()
 		}
 	}
-	return false
+}
+
+// heartbeat sends one heartbeat and returns the coordinator's verdict, within
+// beatTimeout.
+func (m *Member) heartbeat(ctx context.Context, id string, generation int32) error {
+	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
+	defer cancel()
+	req := kmsg.NewPtrHeartbeatRequest()
+	req.Group, req.Generation, req.MemberID = m.o.Group, generation, id
+	resp, err := req.RequestWith(ctx, m.client())
+	if err != nil {
+		return err
+	}
+	return kerr.ErrorForCode(resp.ErrorCode)
 }
 
 // Leads asks the coordinator whether this node still leads a generation. It is true
@@ -206,14 +210,7 @@ func (m *Member) Leads(ctx context.Context, generation int32) bool {
 	if st.Generation != generation || !st.Leads() || st.Member != id {
 		return false
 	}
-	ctx, cancel := context.WithTimeout(ctx, beatTimeout)
-	defer cancel()
-	req := kmsg.NewPtrHeartbeatRequest()
-	req.Group, req.Generation, req.MemberID = m.o.Group, generation, id
-	resp, err := req.RequestWith(ctx, m.client())
-	if err == nil {
-		err = kerr.ErrorForCode(resp.ErrorCode)
-	}
+	err := m.heartbeat(ctx, id, generation)
 	return err == nil || errors.Is(err, kerr.RebalanceInProgress)
 }
 
