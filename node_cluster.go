@@ -74,20 +74,18 @@ func (n *node) newClustered(c *core, logs *store.Logs, configs *store.ConfigStor
 	if err != nil {
 		return nil, err
 	}
-	v, groupID := n.settings.Values, n.settings.Props["group.id"]
+	s, groupID := n.settings, n.settings.Props["group.id"]
 	k := &clustered{n: n, who: who, since: time.Now(), client: client, log: n.logs.Logger(telemetry.LogHerder)}
-	ms := func(key string) time.Duration { return time.Duration(v.Int(key)) * time.Millisecond }
 	o := cluster.CoordinatorOptions{Node: who.id, Boot: who.boot, Group: groupID, Peers: n.peers, Configs: configs,
 		Writer: func(ctx context.Context) (*store.TxWriter, error) {
 			return store.NewTxWriter(ctx, client, "connect-cluster-"+groupID, k.log)
 		},
-		Mend:     func(ctx context.Context, w *store.TxWriter) error { return configs.Mend(ctx, w) },
-		MaxMoves: v.Int("rebalance.max.moves"), Settle: ms("rebalance.settle.ms"), KeyTTL: ms("inter.worker.key.ttl.ms"),
-		QuarantineWindow: ms("failover.quarantine.window.ms"),
-		RevokeTimeout:    n.settings.Grace + n.settings.FlushTimeout + 5*time.Second, Logger: k.log}
-	if v.Bool("gossip.enable") {
+		MaxMoves: s.Values.Int("rebalance.max.moves"), Settle: s.Millis("rebalance.settle.ms"), KeyTTL: s.Millis("inter.worker.key.ttl.ms"),
+		QuarantineWindow: s.Millis("failover.quarantine.window.ms"),
+		RevokeTimeout:    s.Grace + s.FlushTimeout + 5*time.Second, Logger: k.log}
+	if s.Values.Bool("gossip.enable") {
 		o.Gossip = &k.gossip
-		o.MakeGossipKeys = n.settings.Props["gossip.secret.keys"] == ""
+		o.MakeGossipKeys = s.Props["gossip.secret.keys"] == ""
 	}
 	k.co = cluster.NewCoordinator(o)
 	k.co.Log = assign.NewLog(logs, n.assignmentTopic(extra), func() { k.co.Poke(); c.herder.Poke(); k.gossip.poke() }, k.log)
@@ -98,10 +96,9 @@ func (n *node) newClustered(c *core, logs *store.Logs, configs *store.ConfigStor
 // membership is what this node joins its group with.
 func (k *clustered) membership() group.Options {
 	n := k.n
-	ms := func(key string) time.Duration { return time.Duration(n.settings.Values.Int(key)) * time.Millisecond }
 	return group.Options{Client: k.client, Group: n.settings.Props["group.id"], Topic: n.settings.Props["config.storage.topic"],
 		Self:    func() group.Node { return n.self(k.who, k.since, k.gossip.addr()) },
-		Session: ms("session.timeout.ms"), Heartbeat: ms("heartbeat.interval.ms"),
+		Session: n.settings.Millis("session.timeout.ms"), Heartbeat: n.settings.Millis("heartbeat.interval.ms"),
 		Changed: func() { k.co.Poke(); k.gossip.poke() }, Failed: func(err error) { n.fail(&refused{err}) }, Log: k.log}
 }
 
@@ -136,7 +133,7 @@ func (k *clustered) join(c *core) error {
 
 // drain moves this node's work to others before it ends.
 func (k *clustered) drain() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(k.n.settings.Values.Int("drain.timeout.ms"))*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), k.n.settings.Millis("drain.timeout.ms"))
 	defer cancel()
 	k.co.Leave(ctx)
 }

@@ -76,7 +76,7 @@ const startTogether = 8
 func (n *node) workerConfig(h *cluster.Herder, listener worker.Listener) worker.Config {
 	s, v := n.settings, n.settings.Values
 	policy := task.Policy{Never: v.String("task.restart.policy") == "never", MaxCrashes: v.Int("task.restart.max"),
-		Window: time.Duration(v.Long("task.restart.window.ms")) * time.Millisecond, Initial: time.Second, MaxDelay: 5 * time.Minute}
+		Window: s.Millis("task.restart.window.ms"), Initial: time.Second, MaxDelay: 5 * time.Minute}
 	return worker.Config{ID: n.workerID, Group: s.Props["group.id"], Props: s.Props, Registry: n.plugins.Registry, Resolver: n.plugins.Resolver, Listener: listener,
 		Offsets: func(name string, epoch int64) task.OffsetStore {
 			return offsets{store.ConnectorOffsets{Store: h.Options.Offsets, Connector: name}, epoch}

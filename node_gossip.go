@@ -162,9 +162,8 @@ func (k *clustered) startGossip() error {
 		}
 		return nil
 	}
-	ms := func(key string) time.Duration { return time.Duration(v.Int(key)) * time.Millisecond }
 	o := membership.Options{Bind: n.gossipBind(), Advertise: cmp.Or(n.settings.Props["gossip.advertise"], n.settings.Props["rest.advertised.host.name"]), Label: n.settings.Props["group.id"], Keys: keys,
-		ProbeInterval: ms("gossip.probe.interval.ms"), ProbeTimeout: ms("gossip.probe.timeout.ms"), SuspicionMult: v.Int("gossip.suspicion.multiplier"),
+		ProbeInterval: n.settings.Millis("gossip.probe.interval.ms"), ProbeTimeout: n.settings.Millis("gossip.probe.timeout.ms"), SuspicionMult: v.Int("gossip.suspicion.multiplier"),
 		Seeds: v.List("gossip.seeds"), Log: n.logs.Logger(telemetry.LogHerder + ".gossip"),
 		Meta: membership.Meta{Node: k.who.id, Boot: k.who.boot, Started: k.since, REST: n.baseURL(), Version: version, State: membership.Running},
 		OnEvent: func(e membership.Event) {

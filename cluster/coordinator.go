@@ -47,8 +47,6 @@ type CoordinatorOptions struct {
 	Peers          Peers
 	// Writer takes the leader's transactional id.
 	Writer func(ctx context.Context) (*store.TxWriter, error)
-	// Mend repairs what an aborted transaction left in the config topic; nil: nothing.
-	Mend func(ctx context.Context, w *store.TxWriter) error
 	// Configs are the store that the leader's writer is given to.
 	Configs *store.ConfigStore
 

@@ -288,7 +288,7 @@ func (r *round) place() {
 			continue
 		}
 		if e.State != assign.Assigned && e.State != assign.Revoking && !r.isWanted(u) {
-			r.records = append(r.records, r.c.Log.UnitRecord(u, nil))
+			r.drop(u)
 		} else if _, here := in.Current[u]; !here && e.State == assign.Assigned && !r.isWanted(u) {
 			r.end(u, false) // its node is gone, and so is what it ran
 		}
@@ -298,8 +298,7 @@ func (r *round) place() {
 			continue
 		}
 		if e, ok := r.log[u]; !ok || e.State != assign.Unplaced || e.Reason != reason {
-			r.records = append(r.records, r.c.Log.UnitRecord(u, &assign.Record{State: assign.Unplaced, Config: r.snap.Offset(),
-				Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason}))
+			r.set(u, assign.Record{State: assign.Unplaced, Config: r.snap.Offset(), Reason: reason})
 			r.failed[u] = reason
 		}
 	}
@@ -368,24 +367,34 @@ func (r *round) whyNew(u assign.Unit) string {
 	return "node " + e.Node + " is gone"
 }
 
+// set makes the record of a unit's new state, as of this round.
+func (r *round) set(u assign.Unit, rec assign.Record) assign.Record {
+	rec.Generation, rec.At = r.st.Generation, r.now.UnixMilli()
+	r.records = append(r.records, r.c.Log.UnitRecord(u, &rec))
+	return rec
+}
+
+// drop makes the record that a unit is no more.
+func (r *round) drop(u assign.Unit) {
+	r.records = append(r.records, r.c.Log.UnitRecord(u, nil))
+}
+
 func (r *round) assign(u assign.Unit, node, reason string) {
 	p := r.byNode[node]
 	r.countMove(u, node)
-	rec := &assign.Record{State: assign.Assigned, Node: node, Member: p.Member, Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason, Deaths: r.recent(r.log[u].Deaths)}
-	r.records = append(r.records, r.c.Log.UnitRecord(u, rec))
+	r.set(u, assign.Record{State: assign.Assigned, Node: node, Member: p.Member, Config: r.snap.Offset(), Reason: reason, Deaths: r.recent(r.log[u].Deaths)})
 }
 
 func (r *round) revoke(u assign.Unit, e assign.Entry, to, reason string) {
 	deadline := r.now.Add(r.c.RevokeTimeout)
-	rec := &assign.Record{State: assign.Revoking, Node: e.Node, Member: e.Member, Epoch: e.Offset, To: to, Deadline: deadline.UnixMilli(),
-		Config: r.snap.Offset(), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason, Deaths: e.Deaths}
-	r.records = append(r.records, r.c.Log.UnitRecord(u, rec))
+	r.set(u, assign.Record{State: assign.Revoking, Node: e.Node, Member: e.Member, Epoch: e.Offset, To: to, Deadline: deadline.UnixMilli(),
+		Config: r.snap.Offset(), Reason: reason, Deaths: e.Deaths})
 }
 
 // end removes a unit that nobody wants any more. What its node would have written and
 // left behind is done here if the node is gone.
 func (r *round) end(u assign.Unit, alive bool) {
-	r.records = append(r.records, r.c.Log.UnitRecord(u, nil))
+	r.drop(u)
 	if !alive {
 		r.ended = append(r.ended, u)
 	}

@@ -121,10 +121,8 @@ func (c *Coordinator) beginTerm(st *group.State) (_ *leading, err error) {
 	if err := errors.Join(cerr, <-read); err != nil {
 		return nil, err
 	}
-	if c.Mend != nil {
-		if err := c.Mend(ctx, w); err != nil {
-			return nil, fmt.Errorf("mending what a former leader left half-written in the config topic: %w", err)
-		}
+	if err := c.Configs.Mend(ctx, w); err != nil {
+		return nil, fmt.Errorf("mending what a former leader left half-written in the config topic: %w", err)
 	}
 	return &leading{member: st.Member, since: begun, writer: w}, nil
 }

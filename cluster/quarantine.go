@@ -140,8 +140,7 @@ func (r *round) quarantine() {
 				continue
 			}
 			reason := quarantined(u, e.Deaths)
-			rec := assign.Record{State: assign.Quarantined, Config: r.ranWith(u), Generation: r.st.Generation, At: r.now.UnixMilli(), Reason: reason, Deaths: e.Deaths}
-			r.records = append(r.records, r.c.Log.UnitRecord(u, &rec))
+			rec := r.set(u, assign.Record{State: assign.Quarantined, Config: r.ranWith(u), Reason: reason, Deaths: e.Deaths})
 			r.log[u] = assign.Entry{Record: rec}
 			r.failed[u] = reason
 			r.c.Logger.Error("a connector or task is not placed again", "unit", u.String(), "reason", reason)
@@ -197,8 +196,8 @@ func (r *round) hold(u assign.Unit) {
 	if e.State == assign.Waiting {
 		return
 	}
-	r.records = append(r.records, r.c.Log.UnitRecord(u, &assign.Record{State: assign.Waiting, Config: r.snap.Offset(), Generation: r.st.Generation,
-		At: r.now.UnixMilli(), Deaths: e.Deaths, Reason: "a node died soon after it was started there, with others; they start again one at a time"}))
+	r.set(u, assign.Record{State: assign.Waiting, Config: r.snap.Offset(), Deaths: e.Deaths,
+		Reason: "a node died soon after it was started there, with others; they start again one at a time"})
 }
 
 // lift lets quarantined units of a connector start again. It reports whether there

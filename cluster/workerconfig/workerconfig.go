@@ -126,12 +126,16 @@ func Parse(m Mode, props map[string]string) (*Settings, error) {
 		return nil, err
 	}
 	s.Values = v
-	ms := func(name string) time.Duration { return time.Duration(v.Long(name)) * time.Millisecond }
-	s.FlushInterval, s.FlushTimeout = max(ms("offset.flush.interval.ms"), time.Millisecond), ms("offset.flush.timeout.ms")
-	s.Grace, s.CallTimeout = ms("task.shutdown.graceful.timeout.ms"), ms("plugin.call.timeout.ms")
+	s.FlushInterval, s.FlushTimeout = max(s.Millis("offset.flush.interval.ms"), time.Millisecond), s.Millis("offset.flush.timeout.ms")
+	s.Grace, s.CallTimeout = s.Millis("task.shutdown.graceful.timeout.ms"), s.Millis("plugin.call.timeout.ms")
 	s.TopicCreation, s.TopicTracking, s.TopicReset = v.Bool("topic.creation.enable"), v.Bool("topic.tracking.enable"), v.Bool("topic.tracking.allow.reset")
 	s.Notes = notes(d, props)
 	return s, nil
+}
+
+// Millis returns a setting that is a number of milliseconds.
+func (s *Settings) Millis(name string) time.Duration {
+	return time.Duration(s.Values.Long(name)) * time.Millisecond
 }
 
 func orElse(v, other string) string {
