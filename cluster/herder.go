@@ -288,17 +288,19 @@ func (h *Herder) TasksUpdated(name string) {
 	h.changedConfig()
 }
 
-// forget removes the statuses of what is no longer configured. What still runs here does
-// so when it ends; but a node may have heard from the assignment log that it is to give
-// something up, and have called it UNASSIGNED, before it reads why. Statuses of nodes
-// that have gone are the leader's to remove.
+// forget removes the statuses of what is no longer configured and has ended already: a
+// node may have heard from the assignment log that it is to give something up, and have
+// called it UNASSIGNED, before it reads why. What still runs here is removed when it
+// ends, after its last commit. Statuses of nodes that have gone are the leader's to
+// remove.
 func (h *Herder) forget(name string) {
 	if !h.ready.Load() {
 		return
 	}
 	s := h.Configs.Snapshot()
 	mine := func(st store.Status) bool {
-		return st.WorkerID == h.WorkerID || h.Nodes != nil && h.Nodes.inherits(st.WorkerID)
+		ended := st.State == "UNASSIGNED" || st.State == "FAILED"
+		return ended && st.WorkerID == h.WorkerID || h.Nodes != nil && h.Nodes.inherits(st.WorkerID)
 	}
 	if st, ok := h.Statuses.Connector(name); ok && !s.Contains(name) && mine(st) {
 		h.Statuses.PutConnector(name, h.status(store.Destroyed, "", nil))
