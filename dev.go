@@ -37,7 +37,7 @@ func stateDir() (string, error) {
 	}
 	home, err := os.UserHomeDir()
 	if err != nil {
-		return "", fmt.Errorf("finding a directory for the data (or give one with --data): %w", err)
+		return "", fmt.Errorf("finding a directory for the data: %w", err)
 	}
 	if runtime.GOOS == "windows" {
 		return filepath.Join(home, "AppData", "Local", "troupe"), nil
@@ -56,7 +56,7 @@ func runDev(ctx context.Context, d devFlags, files []string, logs *telemetry.Log
 	} else if dir == "" {
 		state, err := stateDir()
 		if err != nil {
-			return err
+			return fmt.Errorf("%w; --data names one", err)
 		}
 		dir = filepath.Join(state, "dev")
 	}

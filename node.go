@@ -29,6 +29,8 @@ type node struct {
 	scheme     string          // of the advertised listener
 	listenHost string          // of the advertised listener; "" for all addresses
 	peers      *restapi.Client // requests to other nodes; nil for a worker that is alone
+	lives      *lives          // nil when they can't be kept
+	boots      int             // lives in its cluster
 	tracing    *telemetry.Tracing
 	rest       *restapi.Server
 	herder     *gate
@@ -135,5 +137,6 @@ func (n *node) close() {
 	if n.peers != nil {
 		n.peers.Close()
 	}
+	n.lives.end()
 	_ = n.tracing.Shutdown(context.Background())
 }

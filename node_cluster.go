@@ -21,8 +21,10 @@ import (
 type identity struct {
 	id, boot string
 	labels   map[string]string
+	lives    []group.Life // former ones
 }
 
+// identity begins a life of this node in its cluster.
 func (n *node) identity() (identity, error) {
 	id := cmp.Or(n.settings.Props["node.id"], n.workerID)
 	labels, err := placement.ParseLabels(n.settings.Values.String("node.labels"))
@@ -31,7 +33,13 @@ func (n *node) identity() (identity, error) {
 	}
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
-	return identity{id, hex.EncodeToString(b[:]), labels}, nil
+	boot := hex.EncodeToString(b[:])
+	if n.boots++; n.boots == 1 {
+		n.lives = openLives(n.settings.Props["node.state.dir"], n.settings.Props["group.id"], id, boot, n.log)
+	} else {
+		n.lives.renew(boot)
+	}
+	return identity{id, boot, labels, n.lives.told()}, nil
 }
 
 // baseURL is where other nodes reach this one.
@@ -41,7 +49,7 @@ func (n *node) baseURL() string { return n.scheme + "://" + n.workerID + "/" }
 func (n *node) self(who identity, since time.Time, gossip string) group.Node {
 	v := n.settings.Values
 	return group.Node{Format: group.Format, ID: who.id, Boot: who.boot, Since: since.UnixMilli(), URL: n.baseURL(), Worker: n.workerID,
-		Gossip: gossip, Version: version, Capacity: v.Double("node.capacity"), Limit: v.Int("node.limit"), Labels: who.labels}
+		Gossip: gossip, Version: version, Capacity: v.Double("node.capacity"), Limit: v.Int("node.limit"), Labels: who.labels, Lives: who.lives}
 }
 
 // assignmentTopic is the topic of the assignment log.

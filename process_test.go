@@ -43,7 +43,17 @@ func TestMain(m *testing.M) {
 		main()
 		os.Exit(0)
 	}
+	// Workers keep what outlives them here and not in the user's directory.
+	state, err := os.MkdirTemp("", "troupe-test-state-")
+	if err == nil {
+		err = os.Setenv("XDG_STATE_HOME", state)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := kafkatest.Main(m)
+	_ = os.RemoveAll(state)
 	embedded.Lock()
 	defer embedded.Unlock()
 	if embedded.broker != nil {

@@ -96,6 +96,7 @@ type Coordinator struct {
 	watchers  []chan struct{}       // of whoever waits for a change
 	acked     map[assign.Unit]int64 // to the leader: epochs that have ended
 	gone      map[string]time.Time  // member ids that this node has taken out of the group
+	lives     map[string]life       // to the leader: by boot id, how lives of nodes have ended
 	missed    map[string]time.Time  // to the leader: member ids that hold units and are not in the group, and since when
 	applied   *worker.Wanted        // what the worker was last told
 	everSeen  map[string]bool       // boot ids that gossip has seen
@@ -125,7 +126,7 @@ type leading struct {
 // NewCoordinator returns a coordinator that does not run yet; its options may be
 // completed until Start.
 func NewCoordinator(o CoordinatorOptions) *Coordinator {
-	c := &Coordinator{CoordinatorOptions: o, began: make(chan struct{}), pokes: make(chan struct{}, 1), acked: make(map[assign.Unit]int64), gone: make(map[string]time.Time), everSeen: make(map[string]bool)}
+	c := &Coordinator{CoordinatorOptions: o, began: make(chan struct{}), pokes: make(chan struct{}, 1), acked: make(map[assign.Unit]int64), gone: make(map[string]time.Time), lives: make(map[string]life), everSeen: make(map[string]bool)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }

@@ -92,10 +92,7 @@ func (c *Coordinator) decide(ctx context.Context, l *leading) (next time.Duratio
 		_, _ = rand.Read(key) // never fails
 		r.records = append(r.records, c.Log.KeysRecord([][]byte{key}, r.now))
 	}
-	r.blame()
-	r.nodes()
-	r.quarantine()
-	r.place()
+	r.work()
 	if len(r.records) > 0 {
 		if err := c.append(ctx, l, r.records...); err != nil {
 			return 0, err
@@ -104,6 +101,15 @@ func (c *Coordinator) decide(ctx context.Context, l *leading) (next time.Duratio
 	c.counts.moves.Add(r.moved)
 	r.report()
 	return r.next, nil
+}
+
+// work makes the records of everything that has to change.
+func (r *round) work() {
+	r.testimony()
+	r.blame()
+	r.nodes()
+	r.quarantine()
+	r.place()
 }
 
 func (c *Coordinator) newRound() *round {
@@ -380,15 +386,19 @@ func (r *round) drop(u assign.Unit) {
 }
 
 func (r *round) assign(u assign.Unit, node, reason string) {
-	p := r.byNode[node]
+	p, e := r.byNode[node], r.log[u]
+	since := int64(0)
+	if _, alive := r.live[e.Member]; alive && e.State == assign.Revoking {
+		since = r.began(u, e)
+	}
 	r.countMove(u, node)
-	r.set(u, assign.Record{State: assign.Assigned, Node: node, Member: p.Member, Config: r.snap.Offset(), Reason: reason, Deaths: r.recent(r.log[u].Deaths)})
+	r.set(u, assign.Record{State: assign.Assigned, Node: node, Member: p.Member, Config: r.snap.Offset(), Since: since, Reason: reason, Deaths: e.Deaths})
 }
 
 func (r *round) revoke(u assign.Unit, e assign.Entry, to, reason string) {
 	deadline := r.now.Add(r.c.RevokeTimeout)
 	r.set(u, assign.Record{State: assign.Revoking, Node: e.Node, Member: e.Member, Epoch: e.Offset, To: to, Deadline: deadline.UnixMilli(),
-		Config: r.snap.Offset(), Reason: reason, Deaths: e.Deaths})
+		Config: r.snap.Offset(), Since: r.began(u, e), Reason: reason, Deaths: e.Deaths})
 }
 
 // end removes a unit that nobody wants any more. What its node would have written and

@@ -28,11 +28,13 @@ type scene struct {
 	now     time.Time
 	offset  int64
 	boots   int
+	// lastBoot is the boot id of the last life of each node that died.
+	lastBoot map[string]string
 }
 
 func newScene(t *testing.T, nodes ...string) *scene {
 	s := &scene{t: t, configs: store.NewMemoryConfigStore(nil, nil), log: make(map[assign.Unit]assign.Entry), drains: make(map[string]assign.NodeRecord),
-		acked: make(map[assign.Unit]int64), now: time.UnixMilli(1_700_000_000_000)}
+		acked: make(map[assign.Unit]int64), lastBoot: make(map[string]string), now: time.UnixMilli(1_700_000_000_000)}
 	s.c = NewCoordinator(CoordinatorOptions{MaxMoves: 4, RevokeTimeout: 10 * time.Second, QuarantineWindow: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 	s.c.Log = assign.NewLog(store.NewLogs(store.Options{}), store.AssignmentTopic("a", 1, nil), func() {}, s.c.Logger)
 	for _, n := range nodes {
@@ -51,6 +53,7 @@ func (s *scene) join(node string) string {
 }
 
 func (s *scene) die(node string) {
+	s.lastBoot[node] = group.BootOf(s.member(node))
 	s.peers = slices.DeleteFunc(s.peers, func(p group.Peer) bool { return p.ID == node })
 }
 
@@ -89,10 +92,7 @@ func (s *scene) look() *round {
 	for _, p := range s.peers {
 		r.live[p.Member], r.byNode[p.ID] = p, p
 	}
-	r.blame()
-	r.nodes()
-	r.quarantine()
-	r.place()
+	r.work()
 	for _, rec := range r.records {
 		s.offset++
 		u, ok := unitOf(string(rec.Key))

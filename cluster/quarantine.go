@@ -1,8 +1,10 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,13 +20,18 @@ import (
 // held against the units that it had started last. They start again one at a time on
 // each node and are watched for a while; a death then is held against those that were
 // watched. With deaths on two nodes, or three in all, a unit is quarantined.
+//
+// Nodes die for reasons of their own as well, two of them within a minute at times. A
+// node that is started again can tell more than the others can see: it says of its
+// former life how that ended, and what a unit cannot have done is struck off again,
+// quarantine that rested on it included.
 
 const (
 	// sameStart is how close to the last start of a node another one counts as last too.
 	sameStart = 2 * time.Second
 	// longestWatch: units that lived longer before the death are not watched, since
 	// waiting for each would keep innocent work away for too long.
-	longestWatch = 5 * time.Second
+	longestWatch = 3 * time.Second
 	// keptDeaths is how long a death is remembered.
 	keptDeaths = 10 * time.Minute
 
@@ -69,10 +76,10 @@ func (r *round) blame() {
 		if len(suspects) == 0 {
 			last := int64(0)
 			for _, u := range units {
-				last = max(last, r.log[u].At)
+				last = max(last, r.began(u, r.log[u]))
 			}
 			for _, u := range units {
-				at := time.UnixMilli(r.log[u].At)
+				at := time.UnixMilli(r.began(u, r.log[u]))
 				if died.Sub(at) <= r.c.QuarantineWindow && time.UnixMilli(last).Sub(at) <= sameStart {
 					suspects = append(suspects, u)
 				}
@@ -82,9 +89,12 @@ func (r *round) blame() {
 		found := false
 		for _, u := range suspects {
 			e := r.log[u]
-			e.Deaths = append(r.recent(e.Deaths), assign.Death{Node: e.Node, At: died.UnixMilli(), Lived: died.UnixMilli() - e.At})
+			e.Deaths = r.held(append(e.Deaths, assign.Death{Node: e.Node, Boot: group.BootOf(member), At: died.UnixMilli(), Lived: died.UnixMilli() - r.began(u, e)}))
 			charged[u] = e
 			found = found || guilty(e.Deaths)
+		}
+		if len(charged) > 0 {
+			r.c.Logger.Warn("a node died soon after it had started these", "node", r.log[suspects[0]].Node, "units", some(suspects))
 		}
 		for u, e := range charged {
 			if !found || guilty(e.Deaths) { // with a culprit the death is explained
@@ -94,11 +104,77 @@ func (r *round) blame() {
 	}
 }
 
-// recent returns the deaths that are still remembered, in memory of their own.
-func (r *round) recent(deaths []assign.Death) []assign.Death {
+// some names units for a line of the log.
+func some(units []assign.Unit) string {
+	const most = 10
+	names := make([]string, 0, len(units))
+	for _, u := range units {
+		names = append(names, u.String())
+	}
+	slices.Sort(names)
+	if len(names) > most {
+		names = append(names[:most], fmt.Sprintf("and %d more", len(names)-most))
+	}
+	return strings.Join(names, ", ")
+}
+
+// began is when a unit was started with the configuration that it has, in ms since the
+// epoch. A live move does not make it new: it has shown for longer what it does.
+func (r *round) began(u assign.Unit, e assign.Entry) int64 {
+	at := cmp.Or(e.Since, e.At)
+	offset, written := r.snap.ConfigOffset(u.Connector), r.snap.ConfigTime(u.Connector)
+	if u.Task >= 0 {
+		offset, written = r.snap.TasksOffset(u.Connector), r.snap.TasksTime(u.Connector)
+	}
+	if offset >= e.Config {
+		at = max(at, written.UnixMilli())
+	}
+	return at
+}
+
+// testimony takes up what nodes say of their former lives, and has the deaths that are
+// held against nobody any more forgotten in this round's view of the log.
+func (r *round) testimony() {
+	c := r.c // what it remembers is of the deciding goroutine, of which there is one
+	for _, p := range r.st.Peers {
+		for _, l := range p.Lives {
+			c.lives[l.Boot] = life{l.End, r.now}
+		}
+	}
+	maps.DeleteFunc(c.lives, func(_ string, l life) bool { return r.now.Sub(l.heard) > keptDeaths })
+	for u, e := range r.log {
+		if len(e.Deaths) > 0 {
+			e.Deaths = r.held(e.Deaths)
+			r.log[u] = e
+		}
+	}
+}
+
+// life is what has been heard of the end of a node's life, and when last.
+type life struct {
+	end   group.End
+	heard time.Time
+}
+
+// held returns the deaths that are remembered and not explained otherwise, in memory of
+// their own.
+func (r *round) held(deaths []assign.Death) []assign.Death {
 	return slices.DeleteFunc(slices.Clone(deaths), func(d assign.Death) bool {
-		return r.now.Sub(time.UnixMilli(d.At)) > keptDeaths
+		return r.now.Sub(time.UnixMilli(d.At)) > keptDeaths || excused(d, r.c.lives[d.Boot].end)
 	})
+}
+
+// excused reports whether an end is one that no unit had a part in. A node that went
+// without a word may have been ended by a unit that called exit; such a one does it soon
+// after its start, and only then is it held against the unit.
+func excused(d assign.Death, end group.End) bool {
+	switch end {
+	case group.Rebooted, group.Ended:
+		return true
+	case group.Killed:
+		return time.Duration(d.Lived)*time.Millisecond > longestWatch
+	}
+	return false
 }
 
 // watch is how long a unit is watched after its next start; 0: not at all.
@@ -135,6 +211,10 @@ func (r *round) quarantine() {
 		switch {
 		case e.State == assign.Quarantined && r.snap.ConfigOffset(u.Connector) >= e.Config && (u.Task < 0 || r.snap.TasksOffset(u.Connector) >= e.Config):
 			delete(r.log, u) // as new
+		case e.State == assign.Quarantined && !guilty(e.Deaths) && r.isWanted(u):
+			e.State = assign.Waiting
+			r.log[u] = e
+			r.c.Logger.Info("a connector or task is no longer quarantined: the nodes that died have said why", "unit", u.String())
 		case e.State == assign.Assigned || e.State == assign.Revoking:
 			if _, alive := r.live[e.Member]; alive || !guilty(e.Deaths) || !r.isWanted(u) {
 				continue

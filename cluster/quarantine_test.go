@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/troupeio/troupe/cluster/assign"
+	"github.com/troupeio/troupe/cluster/group"
 	"github.com/troupeio/troupe/cluster/placement"
 )
 
@@ -95,5 +96,161 @@ func (s *scene) tasks() {
 	s.t.Helper()
 	if err := s.configs.PutTaskConfigs(s.t.Context(), "killer", []map[string]string{{}}); err != nil {
 		s.t.Fatal(err)
+	}
+}
+
+// TestQuarantineTestimony: a node that is started again says how its former life ended.
+// What no unit can have done is held against nobody, whether it is heard before the
+// second death, in the same look, or after the quarantine.
+func TestQuarantineTestimony(t *testing.T) {
+	const late, early = longestWatch + time.Second, longestWatch / 2
+	for name, row := range map[string]struct {
+		lived time.Duration
+		end   group.End
+		want  string
+	}{
+		"killed from outside":             {late, group.Killed, assign.Assigned},
+		"an exit soon after the start":    {early, group.Killed, assign.Quarantined},
+		"a panic":                         {late, group.Crashed, assign.Quarantined},
+		"memory":                          {late, group.OutOfMemory, assign.Quarantined},
+		"the machine was started again":   {early, group.Rebooted, assign.Assigned},
+		"it ended by itself":              {early, group.Ended, assign.Assigned},
+		"a word that this one can't tell": {late, "by magic", assign.Quarantined},
+	} {
+		u := task("x", 0)
+		begin := func(t *testing.T) (*scene, string) {
+			s := newScene(t, "a", "b", "c")
+			s.connector("x", 1)
+			s.look()
+			s.now = s.now.Add(row.lived)
+			first := s.log[u].Node
+			s.die(first)
+			s.look()
+			return s, first
+		}
+		second := func(s *scene) string {
+			s.now = s.now.Add(row.lived)
+			node := s.log[u].Node
+			s.die(node)
+			return node
+		}
+		t.Run(name+", heard before the second death", func(t *testing.T) {
+			s, first := begin(t)
+			s.revive(first, row.end)
+			s.look()
+			second(s)
+			s.look()
+			if s.state(u) != row.want {
+				t.Errorf("%+v", s.log[u])
+			}
+		})
+		t.Run(name+", heard with the second death", func(t *testing.T) {
+			s, _ := begin(t)
+			s.revive(second(s), row.end)
+			s.look()
+			s.now = s.now.Add(2 * longestWatch) // its first death has it wait for its turn
+			s.look()
+			if s.state(u) != row.want {
+				t.Errorf("%+v", s.log[u])
+			}
+		})
+		t.Run(name+", heard after the quarantine", func(t *testing.T) {
+			s, first := begin(t)
+			second(s)
+			s.look()
+			if s.state(u) != assign.Quarantined {
+				t.Fatalf("%+v", s.log[u])
+			}
+			s.revive(first, row.end)
+			s.look()
+			if s.state(u) != row.want {
+				t.Errorf("%+v", s.log[u])
+			}
+		})
+	}
+}
+
+// TestKillLoop: nodes that are killed one after the other, each started again before the
+// next, cost no unit its place and have none wait.
+func TestKillLoop(t *testing.T) {
+	s := newScene(t, "a", "b", "c")
+	for _, name := range []string{"x", "y", "z"} {
+		s.connector(name, 4)
+	}
+	s.look()
+	for i := range 20 {
+		s.now = s.now.Add(13 * time.Second)
+		victim := s.peers[i%len(s.peers)].ID
+		s.die(victim)
+		s.look()
+		for u, e := range s.log {
+			if e.State != assign.Assigned {
+				t.Fatalf("kill %d: %s: %+v", i, u, e)
+			}
+		}
+		s.now = s.now.Add(2 * time.Second)
+		s.revive(victim, group.Killed)
+		for range 3 {
+			s.look()
+		}
+	}
+}
+
+// revive has a node that died join again and say how its former life ended.
+func (s *scene) revive(node string, end group.End) {
+	former := s.lastBoot[node]
+	s.join(node)
+	s.peers[len(s.peers)-1].Lives = []group.Life{{Boot: former, End: end}}
+}
+
+// TestQuarantineOfOldUnit: a task that has run for long takes two nodes down as well and
+// no more, when it was given the configuration that kills just now.
+func TestQuarantineOfOldUnit(t *testing.T) {
+	s := newScene(t, "a", "b", "c")
+	s.config()
+	s.tasks()
+	s.look()
+	u := task("killer", 0)
+	s.now = time.Now() // configurations are written at the true time
+	s.config()
+	s.tasks()
+	s.kill(u, func() {})
+	if s.state(u) != assign.Quarantined {
+		t.Fatalf("%+v", s.log[u])
+	}
+}
+
+// TestQuarantineAfterMove: a unit that was moved live is as old as its whole run, so that
+// the death of its new node is not held against it.
+func TestQuarantineAfterMove(t *testing.T) {
+	for _, handshake := range []bool{true, false} {
+		s := newScene(t, "a")
+		s.connector("x", 1)
+		s.look()
+		u := task("x", 0)
+		s.now = s.now.Add(time.Hour)
+		s.join("b")
+		s.join("c")
+		if handshake {
+			s.drains["a"] = assign.NodeRecord{Drain: drainNode}
+			s.look()
+			s.now = s.now.Add(time.Second)
+			s.acked[u] = s.log[u].Epoch
+			s.look()
+			delete(s.drains, "a")
+		} else {
+			s.die("a")
+			s.look()
+		}
+		e := s.log[u]
+		if e.State != assign.Assigned || e.Node == "a" {
+			t.Fatalf("%+v", e)
+		}
+		s.now = s.now.Add(time.Second)
+		s.die(e.Node)
+		s.look()
+		if deaths := len(s.log[u].Deaths); deaths != 0 == handshake {
+			t.Errorf("handshake %v: %+v", handshake, s.log[u])
+		}
 	}
 }

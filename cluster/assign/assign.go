@@ -46,18 +46,21 @@ type Record struct {
 	Deadline int64 `json:"deadline,omitempty"`
 	// Config is the offset in the config topic that this was decided on. A node acts
 	// on it once it has read so far.
-	Config     int64   `json:"config"`
-	Generation int32   `json:"generation"`
-	At         int64   `json:"at"` // ms since the epoch
-	Reason     string  `json:"reason,omitempty"`
-	Deaths     []Death `json:"deaths,omitempty"`
+	Config     int64 `json:"config"`
+	Generation int32 `json:"generation"`
+	At         int64 `json:"at"` // ms since the epoch
+	// Since is when a unit that has moved live was started first; 0 when that was at At.
+	Since  int64   `json:"since,omitempty"`
+	Reason string  `json:"reason,omitempty"`
+	Deaths []Death `json:"deaths,omitempty"`
 }
 
 // Death is the end of a node soon after it had started a unit.
 type Death struct {
 	Node  string `json:"node"`
-	At    int64  `json:"at"`    // ms since the epoch
-	Lived int64  `json:"lived"` // ms from the unit's start to the death
+	Boot  string `json:"boot,omitempty"` // the life of it that ended
+	At    int64  `json:"at"`             // ms since the epoch
+	Lived int64  `json:"lived"`          // ms from the unit's start to the death
 }
 
 // Entry is a unit's last record in the log.

@@ -42,9 +42,29 @@ type Node struct {
 	// Evictions is how often this life was taken out of the group in a hurry and came
 	// back: the session decides about it for a while (docs/clustering.md).
 	Evictions int `json:"evictions,omitempty"`
+	// Lives are the latest former lives of this node that it knows of, the last one last.
+	Lives []Life `json:"lives,omitempty"`
 	// Held until is when hurrying is allowed again; ms since the epoch.
 	HeldUntil int64 `json:"heldUntil,omitempty"`
 }
+
+// Life is what a node says of the end of a former life of itself.
+type Life struct {
+	Boot string `json:"boot"`
+	End  End    `json:"end"`
+}
+
+// End is how the life of a node ended, as far as its next one can tell.
+type End string
+
+// Ends of a life.
+const (
+	Killed      End = "killed"        // without a word: by a signal from outside, or by an exit
+	Crashed     End = "crashed"       // by a panic or another fatal error of the program
+	OutOfMemory End = "out of memory" // without a word, while the system was killing for memory
+	Rebooted    End = "rebooted"      // with its machine
+	Ended       End = "ended"         // by itself and in order
+)
 
 // Format is the version of what this program writes.
 const Format = 1

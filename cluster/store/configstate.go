@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"maps"
 	"strings"
+	"time"
 
 	"github.com/troupeio/troupe/connectors"
 )
@@ -14,6 +15,7 @@ import (
 type configState struct {
 	log     *slog.Logger
 	offset  int64
+	at      time.Time // of the record that is applied; set by whoever applies it
 	key     *SessionKey
 	entries map[string]*entry
 	// deferred holds the task configurations that wait for their commit. An entry
@@ -187,7 +189,7 @@ func (c *configState) applyConnector(name string, value []byte, offset int64) er
 		return err
 	}
 	c.change(name, func(e *entry) {
-		e.config, e.configOffset = config, offset
+		e.config, e.configOffset, e.configAt = config, offset, c.at
 		if !e.hasTarget {
 			e.target, e.hasTarget = connectors.Started, true
 		}
@@ -204,8 +206,8 @@ func (c *configState) forget(name string) {
 		return
 	}
 	c.change(name, func(e *entry) {
-		e.config, e.configOffset = nil, -1
-		e.tasks, e.count, e.tasksOffset = nil, -1, -1
+		e.config, e.configOffset, e.configAt = nil, -1, time.Time{}
+		e.tasks, e.count, e.tasksOffset, e.tasksAt = nil, -1, -1, time.Time{}
 		e.applied, e.inconsistent = nil, false
 	})
 	c.drop(name)
@@ -257,7 +259,7 @@ func (c *configState) applyCommit(name string, value []byte, offset int64) error
 			c.log.Warn("The task configurations of a connector are incomplete, probably by compaction; they are ignored", "connector", name, "tasks", n, "offset", offset)
 			e.inconsistent = true
 		}
-		e.count, e.tasksOffset, e.pending = n, offset, true
+		e.count, e.tasksOffset, e.tasksAt, e.pending = n, offset, c.at, true
 	})
 	if any {
 		c.deferred[name] = make(map[int]map[string]string)

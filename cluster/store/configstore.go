@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -67,6 +68,7 @@ func (s *ConfigStore) UseWriter(w Writer) {
 func (s *ConfigStore) records(recs []*kgo.Record) {
 	s.state.live = s.log.live()
 	for _, r := range recs {
+		s.state.at = r.Timestamp
 		s.state.apply(string(r.Key), r.Value, r.Offset)
 	}
 	s.snap.Store(s.state.snapshot(s.snap.Load()))
@@ -233,6 +235,7 @@ func (s *MemoryConfigStore) Refresh(context.Context) error { return nil }
 func (s *MemoryConfigStore) writeRecords(_ context.Context, groups ...[]record) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.state.at = time.Now()
 	for _, g := range groups {
 		for _, r := range g {
 			s.state.apply(r.key, r.value, max(0, s.state.offset))

@@ -3,6 +3,7 @@ package store
 import (
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/troupeio/troupe/connectors"
 )
@@ -32,11 +33,13 @@ type Snapshot struct {
 type entry struct {
 	config       map[string]string // nil: not (or no longer) configured
 	configOffset int64
+	configAt     time.Time
 	target       connectors.TargetState
 	hasTarget    bool
 	tasks        map[int]map[string]string // of the last complete commit; may hold more than count
 	count        int                       // of the last commit; -1 before any
 	tasksOffset  int64
+	tasksAt      time.Time
 	inconsistent bool
 	applied      map[string]string // the connector's configuration at the last complete commit
 	generation   int               // -1 before the first commit
@@ -86,6 +89,9 @@ func (s *Snapshot) Config(name string) map[string]string { return s.get(name).co
 // two configurations apart; -1 when there is none.
 func (s *Snapshot) ConfigOffset(name string) int64 { return s.get(name).configOffset }
 
+// ConfigTime returns when Config was written, by its writer's clock.
+func (s *Snapshot) ConfigTime(name string) time.Time { return s.get(name).configAt }
+
 // AppliedConfig returns the configuration that the connector had when its tasks
 // were last committed (KAFKA-9228); nil when they never were.
 func (s *Snapshot) AppliedConfig(name string) map[string]string { return s.get(name).applied }
@@ -116,6 +122,9 @@ func (s *Snapshot) Tasks(name string) []connectors.TaskID {
 // TasksOffset returns the offset of the last commit of task configurations; -1
 // when there was none.
 func (s *Snapshot) TasksOffset(name string) int64 { return s.get(name).tasksOffset }
+
+// TasksTime returns when that commit was written, by its writer's clock.
+func (s *Snapshot) TasksTime(name string) time.Time { return s.get(name).tasksAt }
 
 // TaskConfig returns one task's configuration; nil when it has none.
 func (s *Snapshot) TaskConfig(id connectors.TaskID) map[string]string {

@@ -37,7 +37,9 @@ var clusterKeys = []configdef.Key{
 	{Name: "rebalance.settle.ms", Type: configdef.Int, Default: "5000", Importance: configdef.Low, Group: "Troupe", Order: 35,
 		Doc: "How long the nodes must have been the same before work moves for balance.", Validator: configdef.AtLeast(0)},
 	{Name: "failover.quarantine.window.ms", Type: configdef.Int, Default: "60000", Importance: configdef.Low, Group: "Troupe", Order: 37,
-		Doc: "A connector or task whose node died within this time of its start, on two nodes or three times, is not started again until somebody restarts it. 0 turns that off.", Validator: configdef.AtLeast(0)},
+		Doc: "A connector or task whose node died within this time of its start, on two nodes or three times, is not started again until somebody restarts it or the nodes come back and say that it was not to blame. 0 turns that off.", Validator: configdef.AtLeast(0)},
+	{Name: "node.state.dir", Type: configdef.String, Default: nil, Importance: configdef.Low, Group: "Troupe", Order: 38,
+		Doc: "Where this node keeps a small file about its life, and the report of a crash, so that its next life can say how this one ended: tasks are not quarantined for a node that was killed from outside. The default is $STATE_DIRECTORY, or troupe/nodes in the user's state directory (~/.local/state)."},
 	{Name: "drain.timeout.ms", Type: configdef.Int, Default: "30000", Importance: configdef.Medium, Group: "Troupe", Order: 36,
 		Doc: "How long a node that is told to end waits for its work to move to others; what is left then is stopped, and goes on elsewhere.", Validator: configdef.AtLeast(0)},
 }
