@@ -146,7 +146,7 @@ func TestClusterKillers(t *testing.T) {
 }
 
 // probeSource is a source of the probe with a fault that happens again and again, after
-// a second of life.
+// a part of a second.
 func probeSource(name string, fault ...string) map[string]string {
 	config := map[string]string{"name": name, "connector.class": "troupe.probe.ProbeSourceConnector", "tasks.max": "1", "topic": name,
 		"rate": "50", "fault.in": "poll", "fault.after": "20", "fault.times": "0"}

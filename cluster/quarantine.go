@@ -31,12 +31,16 @@ const (
 	sameStart = 2 * time.Second
 	// longestWatch: units that lived longer before the death are not watched, since
 	// waiting for each would keep innocent work away for too long.
-	longestWatch = 3 * time.Second
+	longestWatch = 5 * time.Second
 	// keptDeaths is how long a death is remembered.
 	keptDeaths = 10 * time.Minute
 
 	maxDeaths     = 3
 	maxDeathNodes = 2
+	// manyKills in a row are no chance any more, though each looks like a kill from
+	// outside: of twenty units that are killed together again and again, and placed
+	// anew on two nodes, hardly one meets so many.
+	manyKills = 10
 )
 
 // blame notes the deaths of this round in the entries of the units that are suspected.
@@ -91,13 +95,13 @@ func (r *round) blame() {
 			e := r.log[u]
 			e.Deaths = r.held(append(e.Deaths, assign.Death{Node: e.Node, Boot: group.BootOf(member), At: died.UnixMilli(), Lived: died.UnixMilli() - r.began(u, e)}))
 			charged[u] = e
-			found = found || guilty(e.Deaths)
+			found = found || r.guilty(e.Deaths)
 		}
 		if len(charged) > 0 {
 			r.c.Logger.Warn("a node died soon after it had started these", "node", r.log[suspects[0]].Node, "units", some(suspects))
 		}
 		for u, e := range charged {
-			if !found || guilty(e.Deaths) { // with a culprit the death is explained
+			if !found || r.guilty(e.Deaths) { // with a culprit the death is explained
 				r.log[u] = e
 			}
 		}
@@ -138,7 +142,11 @@ func (r *round) testimony() {
 	c := r.c // what it remembers is of the deciding goroutine, of which there is one
 	for _, p := range r.st.Peers {
 		for _, l := range p.Lives {
-			c.lives[l.Boot] = life{l.End, r.now}
+			since := r.now
+			if known, ok := c.lives[l.Boot]; ok {
+				since = known.since
+			}
+			c.lives[l.Boot] = life{l.End, since, r.now}
 		}
 	}
 	maps.DeleteFunc(c.lives, func(_ string, l life) bool { return r.now.Sub(l.heard) > keptDeaths })
@@ -150,31 +158,27 @@ func (r *round) testimony() {
 	}
 }
 
-// life is what has been heard of the end of a node's life, and when last.
+// life is what has been heard of the end of a node's life, and when first and last.
 type life struct {
-	end   group.End
-	heard time.Time
+	end          group.End
+	since, heard time.Time
 }
 
 // held returns the deaths that are remembered and not explained otherwise, in memory of
-// their own.
+// their own. A node that went without a word may have been ended by a unit that called
+// exit; such a one does it soon after its start, as a rule, and only then is it held
+// against the unit as any other.
 func (r *round) held(deaths []assign.Death) []assign.Death {
-	return slices.DeleteFunc(slices.Clone(deaths), func(d assign.Death) bool {
-		return r.now.Sub(time.UnixMilli(d.At)) > keptDeaths || excused(d, r.c.lives[d.Boot].end)
+	out := slices.DeleteFunc(slices.Clone(deaths), func(d assign.Death) bool {
+		end := r.c.lives[d.Boot].end
+		return r.now.Sub(time.UnixMilli(d.At)) > keptDeaths || end == group.Rebooted || end == group.Ended
 	})
-}
-
-// excused reports whether an end is one that no unit had a part in. A node that went
-// without a word may have been ended by a unit that called exit; such a one does it soon
-// after its start, and only then is it held against the unit.
-func excused(d assign.Death, end group.End) bool {
-	switch end {
-	case group.Rebooted, group.Ended:
-		return true
-	case group.Killed:
-		return time.Duration(d.Lived)*time.Millisecond > longestWatch
+	for i, d := range out {
+		if r.c.lives[d.Boot].end == group.Killed && time.Duration(d.Lived)*time.Millisecond > longestWatch {
+			out[i].Killed = true
+		}
 	}
-	return false
+	return out[max(0, len(out)-manyKills):]
 }
 
 // watch is how long a unit is watched after its next start; 0: not at all.
@@ -182,8 +186,9 @@ func watch(e assign.Entry) time.Duration {
 	if len(e.Deaths) == 0 {
 		return 0
 	}
-	lived := time.Duration(e.Deaths[len(e.Deaths)-1].Lived) * time.Millisecond
-	if lived > longestWatch {
+	last := e.Deaths[len(e.Deaths)-1]
+	lived := time.Duration(last.Lived) * time.Millisecond
+	if last.Killed || lived > longestWatch {
 		return 0
 	}
 	return lived*3/2 + time.Second
@@ -195,12 +200,41 @@ func (r *round) watched(e assign.Entry, at time.Time) bool {
 }
 
 // guilty reports whether a unit has been there when too many nodes died.
-func guilty(deaths []assign.Death) bool {
-	nodes := make(map[string]bool)
+func (r *round) guilty(deaths []assign.Death) bool {
+	nodes, counted := make(map[string]bool), 0
 	for _, d := range deaths {
-		nodes[d.Node] = true
+		if !d.Killed {
+			nodes[d.Node] = true
+			counted++
+		}
 	}
-	return len(nodes) >= maxDeathNodes || len(deaths) >= maxDeaths
+	return len(nodes) >= maxDeathNodes || counted >= maxDeaths || len(deaths) >= manyKills && r.inARow(deaths)
+}
+
+// inARow reports whether no node has died between the first of some deaths and the last
+// without being one of them, as far as this node knows: who kills nodes from outside
+// does not care what runs there.
+func (r *round) inARow(deaths []assign.Death) bool {
+	own := make(map[string]bool)
+	for _, d := range deaths {
+		own[d.Boot] = true
+	}
+	another := func(boot string, at int64) bool {
+		return !own[boot] && at > deaths[0].At && at < deaths[len(deaths)-1].At
+	}
+	for boot, l := range r.c.lives { // those that took no unit with them are not in the log
+		if another(boot, l.since.UnixMilli()) {
+			return false
+		}
+	}
+	for _, e := range r.log {
+		for _, d := range e.Deaths {
+			if another(d.Boot, d.At) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // quarantine takes the guilty out of this round's work and says so in the log and in
@@ -211,12 +245,12 @@ func (r *round) quarantine() {
 		switch {
 		case e.State == assign.Quarantined && r.snap.ConfigOffset(u.Connector) >= e.Config && (u.Task < 0 || r.snap.TasksOffset(u.Connector) >= e.Config):
 			delete(r.log, u) // as new
-		case e.State == assign.Quarantined && !guilty(e.Deaths) && r.isWanted(u):
+		case e.State == assign.Quarantined && !r.guilty(e.Deaths) && r.isWanted(u):
 			e.State = assign.Waiting
 			r.log[u] = e
 			r.c.Logger.Info("a connector or task is no longer quarantined: the nodes that died have said why", "unit", u.String())
 		case e.State == assign.Assigned || e.State == assign.Revoking:
-			if _, alive := r.live[e.Member]; alive || !guilty(e.Deaths) || !r.isWanted(u) {
+			if _, alive := r.live[e.Member]; alive || !r.guilty(e.Deaths) || !r.isWanted(u) {
 				continue
 			}
 			reason := quarantined(u, e.Deaths)

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -170,17 +172,45 @@ func TestQuarantineTestimony(t *testing.T) {
 	}
 }
 
+// TestLateExit: a unit that ends its node without a word long after its start is found
+// out too, after ten in a row; what only started with it goes on.
+func TestLateExit(t *testing.T) {
+	s := newScene(t, "a", "b", "c")
+	s.connector("x", 6)
+	s.connector("killer", 1)
+	s.look()
+	u := task("killer", 0)
+	deaths := 0
+	for ; s.state(u) == assign.Assigned && deaths < 30; deaths++ {
+		s.now = s.now.Add(longestWatch + time.Second)
+		victim := s.log[u].Node
+		s.die(victim)
+		s.look()
+		s.revive(victim, group.Killed)
+		s.balance()
+	}
+	if deaths != manyKills || s.state(u) != assign.Quarantined {
+		t.Errorf("after %d deaths: %+v", deaths, s.log[u])
+	}
+	for o, e := range s.log {
+		if o != u && e.State != assign.Assigned {
+			t.Errorf("%s: %+v", o, e)
+		}
+	}
+}
+
 // TestKillLoop: nodes that are killed one after the other, each started again before the
 // next, cost no unit its place and have none wait.
 func TestKillLoop(t *testing.T) {
 	s := newScene(t, "a", "b", "c")
-	for _, name := range []string{"x", "y", "z"} {
-		s.connector(name, 4)
+	draw := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same in each run
+	for i := range 20 {
+		s.connector(fmt.Sprint("x", i), 2)
 	}
 	s.look()
-	for i := range 20 {
+	for i := range 40 {
 		s.now = s.now.Add(13 * time.Second)
-		victim := s.peers[i%len(s.peers)].ID
+		victim := s.peers[draw.IntN(len(s.peers))].ID
 		s.die(victim)
 		s.look()
 		for u, e := range s.log {
@@ -190,8 +220,18 @@ func TestKillLoop(t *testing.T) {
 		}
 		s.now = s.now.Add(2 * time.Second)
 		s.revive(victim, group.Killed)
-		for range 3 {
-			s.look()
+		s.balance()
+	}
+}
+
+// balance has units move until each node has its share, acknowledged at once.
+func (s *scene) balance() {
+	for range 20 {
+		s.look()
+		for u, e := range s.log {
+			if e.State == assign.Revoking {
+				s.acked[u] = e.Epoch
+			}
 		}
 	}
 }

@@ -61,6 +61,9 @@ type Death struct {
 	Boot  string `json:"boot,omitempty"` // the life of it that ended
 	At    int64  `json:"at"`             // ms since the epoch
 	Lived int64  `json:"lived"`          // ms from the unit's start to the death
+	// Killed says that the node went without a word and not soon after the start, as by
+	// kill -9 from outside: such a death counts only in a long row.
+	Killed bool `json:"killed,omitempty"`
 }
 
 // Entry is a unit's last record in the log.
