@@ -18,6 +18,7 @@ func Place(in Input) Plan {
 	p := Plan{Drop: drop, Assign: make(map[Unit]string), Unplaced: make(map[Unit]string), Held: make(map[Unit]string)}
 	s.assign(&p)
 	if in.MaxMoves > 0 {
+		s.shutOut(func(n *Node) bool { return n.NoMoves })
 		s.relocate(&p, in.MaxMoves)
 		s.improve(live, in.MaxMoves-len(p.Moves), &p)
 	}
@@ -53,11 +54,16 @@ func (s *state) assign(p *Plan) {
 			cmp.Compare(b.weight, a.weight))
 	})
 	// To even out what was just given away may free a place on a full node.
+	last := s.shutOut(func(n *Node) bool { return n.Last })
 	for placed := 1; placed > 0; {
 		placed = s.fill(todo)
 		if placed > 0 {
 			s.improve(fresh, 4*n, nil)
 		}
+	}
+	if last {
+		s.shutOut(func(*Node) bool { return false })
+		s.fill(todo)
 	}
 
 	p.Assign = make(map[Unit]string, n)

@@ -160,3 +160,51 @@ func TestDoubleNames(t *testing.T) {
 		t.Errorf("got %+v", p)
 	}
 }
+
+// TestUnseenNodes: where nobody knows yet that a node lives, no live unit moves to it,
+// for whatever cause; what has no owner goes to the others while one of them can take it.
+func TestUnseenNodes(t *testing.T) {
+	in := Input{
+		Nodes:      []Node{{ID: "a"}, {ID: "b", NoMoves: true, Last: true}, {ID: "c", Limit: 6}},
+		Connectors: []Connector{{Name: "x", Tasks: 9}},
+		Current:    map[Unit]string{},
+		MaxMoves:   9,
+	}
+	for i := range 6 {
+		in.Current[Unit{"x", i}] = "a"
+	}
+	p := Place(in)
+	for u, node := range p.Assign {
+		if node == "b" {
+			t.Errorf("%v without need to b", u)
+		}
+	}
+	if len(p.Assign) != 3 || len(p.Moves) == 0 {
+		t.Errorf("%+v", p)
+	}
+	for _, m := range p.Moves {
+		if m.To == "b" {
+			t.Errorf("moved: %+v", m)
+		}
+	}
+	in.Nodes[0].Draining = true
+	if p = Place(in); len(p.Moves) != 3 || len(p.Held) != 3 || p.Held[p.heldOne()] != "it should leave node a (node a is draining), but no node can take it: not seen by gossip yet (node b); at the limit of units (node c)" {
+		t.Errorf("draining: %+v", p)
+	}
+	in.Nodes[1].NoMoves, in.Nodes[1].Last = false, false
+	if p = Place(in); len(p.Moves) != 6 || len(p.Held) != 0 {
+		t.Errorf("seen: %+v", p)
+	}
+	in.Nodes = []Node{{ID: "b", NoMoves: true, Last: true}, {ID: "c", Limit: 1}}
+	in.Current = nil
+	if p = Place(in); len(p.Unplaced) != 0 || len(p.Assign) != 9 {
+		t.Errorf("of need: %+v", p)
+	}
+}
+
+func (p Plan) heldOne() Unit {
+	for u := range p.Held {
+		return u
+	}
+	return Unit{}
+}

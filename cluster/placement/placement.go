@@ -63,6 +63,10 @@ type Node struct {
 	Labels   map[string]string
 	Draining bool // gets nothing new, and what it has is moved away first
 	Limit    int  // most units that it takes; 0: no limit
+	// NoMoves keeps live units from moving here: nobody knows yet that the node lives.
+	NoMoves bool
+	// Last has units without a live owner come here only if no other node can take them.
+	Last bool
 }
 
 // Connector is what is wanted of one connector.

@@ -13,7 +13,7 @@ func (s *state) why(g *group, u int32) string {
 		return "there is no node in the cluster"
 	}
 	c, k := s.conns[g.conn], &s.classes[g.class]
-	var unmet, avoided, draining, barred, full []string
+	var unmet, avoided, draining, barred, shut, full []string
 	for i, node := range s.nodes {
 		i := int32(i)
 		switch {
@@ -26,6 +26,8 @@ func (s *state) why(g *group, u int32) string {
 			draining = append(draining, node.ID)
 		case slices.Contains(s.barred[u], i):
 			barred = append(barred, node.ID)
+		case s.shut[i]:
+			shut = append(shut, node.ID)
 		default:
 			full = append(full, node.ID)
 		}
@@ -40,6 +42,7 @@ func (s *state) why(g *group, u int32) string {
 	add(avoided, AvoidSetting+"="+join(c.Avoid)+" forbids it")
 	add(draining, "draining")
 	add(barred, "it could not start there or took the node down")
+	add(shut, "not seen by gossip yet")
 	add(full, "at the limit of units")
 	if len(parts) == 0 {
 		return "there is no other node"

@@ -67,6 +67,7 @@ type state struct {
 	// instance, or a light task among heavy ones, to even out tenths.
 	mean int64
 
+	shut  []bool  // nodes that take nothing at this stage of the plan
 	order []int32 // nodes that aren't draining by key; kept by improve
 	x     []int32 // scratch: units of the group at hand, by node
 }
@@ -95,6 +96,7 @@ func (s *state) addNodes(nodes []Node) {
 	n := len(s.nodes)
 	s.capacity, s.key = make([]float64, n), make([]float64, n)
 	s.load, s.count, s.x = make([]int64, n), make([]int32, n), make([]int32, n)
+	s.shut = make([]bool, n)
 	for i, node := range s.nodes {
 		s.capacity[i] = float64(fixed(node.Capacity)) / micro
 		if !node.Draining {
@@ -246,10 +248,20 @@ func (s *state) unit(g *group, u int32) Unit {
 	return Unit{s.conns[g.conn].Name, int(u - g.first)}
 }
 
-// full tells whether node i takes nothing more.
+// full tells whether node i takes nothing more, at this stage.
 func (s *state) full(i int32) bool {
 	limit := s.nodes[i].Limit
-	return limit > 0 && int(s.count[i]) >= limit
+	return s.shut[i] || limit > 0 && int(s.count[i]) >= limit
+}
+
+// shutOut has the nodes of which it is true take nothing until it is called again, and
+// reports whether there are any.
+func (s *state) shutOut(which func(*Node) bool) (any bool) {
+	for i, node := range s.nodes {
+		s.shut[i] = which(node)
+		any = any || s.shut[i]
+	}
+	return any
 }
 
 // put moves unit u of group g to node i; it may have been nowhere before.
