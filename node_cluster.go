@@ -90,7 +90,7 @@ func (n *node) newClustered(c *core, logs *store.Logs, configs *store.ConfigStor
 		},
 		MaxMoves: s.Values.Int("rebalance.max.moves"), Settle: s.Millis("rebalance.settle.ms"), KeyTTL: s.Millis("inter.worker.key.ttl.ms"),
 		QuarantineWindow: s.Millis("failover.quarantine.window.ms"),
-		RevokeTimeout:    s.Grace + s.FlushTimeout + 5*time.Second, Logger: k.log}
+		Session:          s.Millis("session.timeout.ms"), RevokeTimeout: cluster.RevokeTimeout(s.Grace, s.FlushTimeout, s.Millis("session.timeout.ms")), Logger: k.log}
 	if s.Values.Bool("gossip.enable") {
 		o.Gossip = &k.gossip
 		o.MakeGossipKeys = s.Props["gossip.secret.keys"] == ""

@@ -100,7 +100,7 @@ func (n *node) start(ctx context.Context) error {
 		Writer: func(ctx context.Context) (*store.TxWriter, error) {
 			return store.NewTxWriter(ctx, n.client, "connect-cluster-"+chaosGroup, n.log)
 		},
-		MaxMoves: chaosMoves, Settle: chaosSettle, RevokeTimeout: chaosRevoke, QuarantineWindow: n.w.quarantine, KeyTTL: time.Hour, Logger: n.log})
+		MaxMoves: chaosMoves, Settle: chaosSettle, Session: chaosSession, RevokeTimeout: chaosRevoke, QuarantineWindow: n.w.quarantine, KeyTTL: time.Hour, Logger: n.log})
 	n.co.Log = assign.NewLog(n.logs, store.AssignmentTopic("chaos-assignments", 1, nil), func() { n.co.Poke(); n.herder.Poke(); n.poke() }, n.log)
 	n.herder.Nodes = n.co
 	if err := n.logs.Start(ctx); err != nil {

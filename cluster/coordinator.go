@@ -55,6 +55,9 @@ type CoordinatorOptions struct {
 	// Settle is how long nodes must have been the same before work moves for balance
 	// (rebalance.settle.ms).
 	Settle time.Duration
+	// Session is how long the group waits for a member that is silent
+	// (session.timeout.ms).
+	Session time.Duration
 	// RevokeTimeout is how long an owner may take to stop what it is to give up.
 	RevokeTimeout time.Duration
 	// QuarantineWindow is how long after a start a node's death is held against what was
@@ -100,6 +103,7 @@ type Coordinator struct {
 	missed    map[string]time.Time  // to the leader: member ids that hold units and are not in the group, and since when
 	applied   *worker.Wanted        // what the worker was last told
 	everSeen  map[string]bool       // boot ids that gossip has seen
+	shown     map[string]time.Time  // boot ids in the group: when gossip last showed them, or else when they came
 	seenNodes []string
 	stopping  bool
 	lost      error              // why there is no leader, for those who wait
@@ -126,7 +130,7 @@ type leading struct {
 // NewCoordinator returns a coordinator that does not run yet; its options may be
 // completed until Start.
 func NewCoordinator(o CoordinatorOptions) *Coordinator {
-	c := &Coordinator{CoordinatorOptions: o, began: make(chan struct{}), pokes: make(chan struct{}, 1), acked: make(map[assign.Unit]int64), gone: make(map[string]time.Time), lives: make(map[string]life), everSeen: make(map[string]bool)}
+	c := &Coordinator{CoordinatorOptions: o, began: make(chan struct{}), pokes: make(chan struct{}, 1), acked: make(map[assign.Unit]int64), gone: make(map[string]time.Time), lives: make(map[string]life), everSeen: make(map[string]bool), shown: make(map[string]time.Time)}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
 }

@@ -211,7 +211,15 @@ func (r *round) place() {
 	in := placement.Input{Current: make(map[placement.Unit]string, len(r.log)), Connectors: r.wanted()}
 	for _, id := range slices.Sorted(maps.Keys(r.byNode)) {
 		p := r.byNode[id]
-		in.Nodes = append(in.Nodes, placement.Node{ID: id, Capacity: p.Capacity, Labels: p.Labels, Limit: p.Limit, Draining: r.draining(p)})
+		n := placement.Node{ID: id, Capacity: p.Capacity, Labels: p.Labels, Limit: p.Limit, Draining: r.draining(p)}
+		if left := r.c.unproven(r.st, p, r.now); left > 0 {
+			// What runs is not moved to where it might wait for a session to end. What has
+			// no owner waits for nobody; while gossip shows no other node it says nothing
+			// about this one, and work is spread as if all were seen.
+			n.NoMoves, n.Last = true, r.c.seen(r.st) > 1
+			r.next = min(r.next, left)
+		}
+		in.Nodes = append(in.Nodes, n)
 	}
 	moving, under := 0, make(map[assign.Unit]bool)
 	for u, e := range r.log {

@@ -92,6 +92,7 @@ func (s *scene) look() *round {
 	for _, p := range s.peers {
 		r.live[p.Member], r.byNode[p.ID] = p, p
 	}
+	s.c.note(r.st, s.now)
 	r.work()
 	for _, rec := range r.records {
 		s.offset++

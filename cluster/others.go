@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,11 +26,45 @@ func (c *Coordinator) watchOthers(st *group.State) {
 		c.seenNodes = membersOf(st)
 		c.noMoves = time.Now()
 	}
+	c.note(st, time.Now())
 	c.mu.Unlock()
 	// A node that is cut off takes a while to believe that of each of many others; that
 	// none of them has answered for so long says it sooner.
 	c.member.Lease().Narrow(c.Gossip != nil && len(st.Peers) > 1 && (2*c.seen(st) <= len(st.Peers) || c.Gossip.Silence() > longSilence))
 }
+
+// note keeps when gossip last showed each member, or else when it came; a node that
+// comes to lead has known for how long by then. The caller holds mu.
+func (c *Coordinator) note(st *group.State, now time.Time) {
+	there := make(map[string]bool, len(st.Peers))
+	for _, p := range st.Peers {
+		there[p.Boot] = true
+		if _, known := c.shown[p.Boot]; !known || c.Gossip != nil && c.Gossip.Sees(p.Boot) {
+			c.shown[p.Boot] = now
+		}
+	}
+	maps.DeleteFunc(c.shown, func(boot string, _ time.Time) bool { return !there[boot] })
+}
+
+// unproven returns for how long a member still counts as one that may be dead though
+// the group has it: gossip should show it and does not. Its session must be over by
+// then if it died at once; whoever is still there is hidden by the network alone.
+func (c *Coordinator) unproven(st *group.State, p group.Peer, now time.Time) time.Duration {
+	if c.Gossip == nil || p.Gossip == "" || p.Member == st.Member || c.Gossip.Sees(p.Boot) {
+		return 0
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	since, known := c.shown[p.Boot]
+	if !known {
+		since = now // the loop has not come by yet
+	}
+	return max(0, since.Add(c.Session+unprovenSlack).Sub(now))
+}
+
+// unprovenSlack is what the group may need, beyond the session, to be without a dead
+// member.
+const unprovenSlack = 2 * time.Second
 
 const longSilence = 1200 * time.Millisecond
 

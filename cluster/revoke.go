@@ -48,7 +48,18 @@ func (c *Coordinator) acknowledge(st *group.State) bool {
 	return true
 }
 
+// RevokeTimeout is how long an owner may take to give something up: as long as stopping
+// and committing may take, and longer than the lease of one that Kafka no longer
+// reaches, which reads of nothing and works until then.
+func RevokeTimeout(grace, flush, session time.Duration) time.Duration {
+	return max(grace+flush, group.LeaseTime(session)) + revokeSlack
+}
+
 const (
+	// revokeSlack is for the way of the record to the owner, for that of its answer, and
+	// for the wall clocks of two leaders.
+	revokeSlack = 5 * time.Second
+
 	ackTimeout = 2 * time.Second
 	ackPause   = 100 * time.Millisecond // the log answers within that, as a rule
 )

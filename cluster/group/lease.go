@@ -33,12 +33,16 @@ const (
 )
 
 func newLease(session time.Duration) *Lease {
-	l := &Lease{base: time.Now(), full: int64(session * 2 / 3), short: int64(shortLease)}
+	l := &Lease{base: time.Now(), full: int64(LeaseTime(session)), short: int64(shortLease)}
 	l.short = min(l.short, l.full)
 	l.broken.Store(1)
 	l.wall = l.base.Round(0)
 	return l
 }
+
+// LeaseTime is how long a node works on after the sending of the last heartbeat that was
+// answered, by the group's session.
+func LeaseTime(session time.Duration) time.Duration { return session * 2 / 3 }
 
 func (l *Lease) now() int64 { return int64(time.Since(l.base)) }
 
