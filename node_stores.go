@@ -107,7 +107,13 @@ func (n *node) openTopics(ctx context.Context, c *core, client store.NewClient) 
 		}
 		nodes.co.GuardOffsets(offs)
 	}
-	return nodes, logs.Start(ctx)
+	if err := logs.Start(ctx); err != nil {
+		return nodes, err
+	}
+	if nodes != nil {
+		statuses.Fence(n.workerID, nodes.co.Log.Last())
+	}
+	return nodes, nil
 }
 
 // internalClient returns what makes the node's own clients. ctx is the node's life.

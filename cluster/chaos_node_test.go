@@ -106,6 +106,7 @@ func (n *node) start(ctx context.Context) error {
 	if err := n.logs.Start(ctx); err != nil {
 		return fmt.Errorf("starting the logs of %s: %w", n.boot, err)
 	}
+	n.stat.Fence(n.id+":8083", n.co.Log.Last())
 	g, err := membership.Start(membership.Options{Transport: n.gossipEnd, Label: chaosGroup, Log: n.log,
 		Meta: membership.Meta{Node: n.id, Boot: n.boot, Started: since, REST: n.url, State: membership.Running},
 		OnEvent: func(e membership.Event) {

@@ -421,19 +421,16 @@ func (r *round) end(u assign.Unit, alive bool) {
 // report writes the statuses that no owner writes.
 func (r *round) report() {
 	h := r.c.herder
+	if len(r.records) == 0 {
+		return
+	}
+	// Later than the stays that have ended, and earlier than those that come.
+	last := r.records[len(r.records)-1].Offset
 	for u, reason := range r.failed {
-		if u.Task < 0 {
-			h.putConnector(u.Connector, "FAILED", reason)
-		} else {
-			h.putTask(connectors.TaskID(u), "FAILED", reason)
-		}
+		h.putStatus(u, &last, "FAILED", reason)
 	}
 	for _, u := range r.ended {
-		if u.Task < 0 {
-			h.ConnectorUnassigned(u.Connector)
-		} else {
-			h.TaskUnassigned(connectors.TaskID(u))
-		}
+		h.unassigned(u, &last)
 		r.c.leaveGroup(r.snap, u)
 	}
 }

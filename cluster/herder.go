@@ -66,6 +66,7 @@ type Herder struct {
 	proposals map[string]proposal   // newest task configurations by connector
 	waiting   map[string]chan error // of standalone POSTs, by connector
 	topicSeen map[string]bool
+	stays     map[Unit]int64 // epochs in which units were last told to run here
 }
 
 // proposal is what a connector last made of its configuration.
@@ -85,7 +86,7 @@ var (
 // Start.
 func NewHerder(o Options) *Herder {
 	h := &Herder{Options: o, started: make(chan struct{}), changed: make(chan struct{}, 1),
-		proposals: make(map[string]proposal), waiting: make(map[string]chan error), topicSeen: make(map[string]bool)}
+		proposals: make(map[string]proposal), waiting: make(map[string]chan error), topicSeen: make(map[string]bool), stays: make(map[Unit]int64)}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.writer = newWriter(h.ctx, &h.wg)
 	return h
@@ -153,6 +154,7 @@ func (h *Herder) apply() {
 	h.applying.Lock() // what is told later was decided later
 	defer h.applying.Unlock()
 	w := h.wanted(h.Configs.Snapshot())
+	h.noteStays(w)
 	h.system.Root.Send(h.worker, worker.Apply{Wanted: w})
 	if h.Nodes != nil {
 		h.Nodes.told(w)
@@ -303,12 +305,12 @@ func (h *Herder) forget(name string) {
 		return ended && st.WorkerID == h.WorkerID || h.Nodes != nil && h.Nodes.inherits(st.WorkerID)
 	}
 	if st, ok := h.Statuses.Connector(name); ok && !s.Contains(name) && mine(st) {
-		h.Statuses.PutConnector(name, h.status(store.Destroyed, "", nil))
+		h.putStatus(placement.Instance(name), st.Epoch, store.Destroyed, "")
 	}
 	for _, t := range h.Statuses.Tasks(name) {
 		id := connectors.TaskID{Connector: name, Task: t.Task}
 		if !slices.Contains(s.Tasks(name), id) && mine(t.Status) {
-			h.Statuses.PutTask(id, h.status(store.Destroyed, "", nil))
+			h.putStatus(Unit(id), t.Status.Epoch, store.Destroyed, "")
 		}
 	}
 }
@@ -352,9 +354,51 @@ func (h *Herder) SessionKeyChanged(k store.SessionKey) {
 
 // ---- what the worker tells ----
 
-func (h *Herder) status(state, trace string, version *string) store.Status {
-	return store.Status{State: state, Trace: trace, WorkerID: h.WorkerID, Generation: h.generation(), Version: version}
+// noteStays notes in which epochs what the worker is about to be told runs here.
+func (h *Herder) noteStays(w worker.Wanted) {
+	if h.Nodes == nil {
+		return
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for name, c := range w.Connectors {
+		h.stays[placement.Instance(name)] = c.Epoch
+	}
+	for id, t := range w.Tasks {
+		h.stays[Unit(id)] = t.Epoch
+	}
 }
+
+// stay returns the epoch in which a unit runs here, or last did; nil for none.
+func (h *Herder) stay(u Unit) *int64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if e, ok := h.stays[u]; ok {
+		return &e
+	}
+	return nil
+}
+
+// putStatus writes a status of a unit, of a stay.
+func (h *Herder) putStatus(u Unit, epoch *int64, state, trace string) {
+	st := store.Status{State: state, Trace: trace, WorkerID: h.WorkerID, Generation: h.generation(), Epoch: epoch}
+	if state != statusUnassigned && state != store.Destroyed {
+		st.Version = h.connectorVersion(u.Connector)
+	}
+	switch {
+	case u.Task < 0 && state == statusUnassigned:
+		h.Statuses.PutConnectorSafe(u.Connector, st)
+	case u.Task < 0:
+		h.Statuses.PutConnector(u.Connector, st)
+	case state == statusUnassigned:
+		h.Statuses.PutTaskSafe(connectors.TaskID(u), st)
+	default:
+		h.Statuses.PutTask(connectors.TaskID(u), st)
+	}
+}
+
+// statusUnassigned is the state of a unit that has ended on its node.
+const statusUnassigned = "UNASSIGNED"
 
 // generation is that of the group, as Kafka Connect's statuses have it; a worker that
 // is alone is in its first for ever.
@@ -373,11 +417,12 @@ func (h *Herder) connectorVersion(name string) *string {
 }
 
 func (h *Herder) putConnector(name, state, trace string) {
-	h.Statuses.PutConnector(name, h.status(state, trace, h.connectorVersion(name)))
+	u := placement.Instance(name)
+	h.putStatus(u, h.stay(u), state, trace)
 }
 
 func (h *Herder) putTask(id connectors.TaskID, state, trace string) {
-	h.Statuses.PutTask(id, h.status(state, trace, h.connectorVersion(id.Connector)))
+	h.putStatus(Unit(id), h.stay(Unit(id)), state, trace)
 }
 
 // ConnectorRunning implements [worker.Listener].
@@ -409,12 +454,31 @@ func (h *Herder) ConnectorRestarting(name, trace string) {
 
 // ConnectorUnassigned implements [worker.Listener].
 func (h *Herder) ConnectorUnassigned(name string) {
-	// FAILED says more than UNASSIGNED would.
-	if s, ok := h.Statuses.Connector(name); !ok || s.State != "FAILED" {
-		h.Statuses.PutConnectorSafe(name, h.status("UNASSIGNED", "", nil))
+	u := placement.Instance(name)
+	h.unassigned(u, h.stay(u))
+}
+
+// unassigned says of a unit that its stay is over, and removes its status if it is no
+// longer configured.
+func (h *Herder) unassigned(u Unit, epoch *int64) {
+	var st store.Status
+	var ok bool
+	s := h.Configs.Snapshot()
+	gone := !s.Contains(u.Connector)
+	if u.Task < 0 {
+		st, ok = h.Statuses.Connector(u.Connector)
+	} else {
+		st, ok = h.Statuses.Task(connectors.TaskID(u))
+		gone = gone || !slices.Contains(s.Tasks(u.Connector), connectors.TaskID(u))
 	}
-	if !h.Configs.Snapshot().Contains(name) {
-		h.Statuses.PutConnector(name, h.status(store.Destroyed, "", nil))
+	if !ok || st.State != "FAILED" { // which says more than UNASSIGNED would
+		h.putStatus(u, epoch, statusUnassigned, "")
+	}
+	if gone {
+		h.putStatus(u, epoch, store.Destroyed, "")
+		h.mu.Lock()
+		delete(h.stays, u)
+		h.mu.Unlock()
 	}
 }
 
@@ -433,15 +497,7 @@ func (h *Herder) TaskRestarting(id connectors.TaskID, trace string) {
 }
 
 // TaskUnassigned implements [task.Listener].
-func (h *Herder) TaskUnassigned(id connectors.TaskID) {
-	if st, ok := h.Statuses.Task(id); !ok || st.State != "FAILED" {
-		h.Statuses.PutTaskSafe(id, h.status("UNASSIGNED", "", nil))
-	}
-	s := h.Configs.Snapshot()
-	if !s.Contains(id.Connector) || !slices.Contains(s.Tasks(id.Connector), id) {
-		h.Statuses.PutTask(id, h.status(store.Destroyed, "", nil))
-	}
-}
+func (h *Herder) TaskUnassigned(id connectors.TaskID) { h.unassigned(Unit(id), h.stay(Unit(id))) }
 
 // TopicUsed implements [task.Listener].
 func (h *Herder) TopicUsed(id connectors.TaskID, topic string) {

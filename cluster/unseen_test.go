@@ -167,4 +167,3 @@ func TestRevokeTimeout(t *testing.T) {
 		}
 	}
 }
-

@@ -23,6 +23,9 @@ type Status struct {
 	WorkerID   string
 	Generation int     // of the group, as the writer knew it
 	Version    *string // of the plugin; nil when unknown
+	// Epoch is the stay that the status is of; nil without one, as Kafka Connect's are.
+	// It travels in a header of the record.
+	Epoch *int64
 }
 
 // TaskStatus is the status of one task of a connector.

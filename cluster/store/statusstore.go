@@ -30,6 +30,7 @@ type StatusStore struct {
 	wake    chan struct{}   // capacity 1
 	idle    chan struct{}   // closed while nothing waits or is on its way
 	stopped bool
+	worker  string // see Fence
 	ctx     context.Context
 	cancel  context.CancelFunc
 	done    chan struct{}
@@ -134,7 +135,7 @@ func (v statusValue) bytes(k statusKey) []byte {
 }
 
 func (s *StatusStore) enqueue(k statusKey, v statusValue, safe bool) {
-	if safe && !s.mayPut(k, v.status) {
+	if safe && !s.mayPut(k, v.status) || s.isStale(k, v) {
 		return
 	}
 	s.mu.Lock()
@@ -267,6 +268,9 @@ func (s *StatusStore) send(k statusKey) {
 		w.sent = w.seq - 1 // sent goes on with the next
 	}
 	rec := &kgo.Record{Topic: s.log.topic.Name, Key: []byte(k.String()), Value: v.bytes(k)}
+	if e := v.status.Epoch; e != nil {
+		rec.Headers = []kgo.RecordHeader{EpochHeader(*e)}
+	}
 	s.mu.Unlock()
 	done := func(r *kgo.Record, err error) {
 		cancel()
@@ -323,8 +327,18 @@ func fatal(err error) bool {
 // records takes in one poll's records, and lets go of what was put here and has
 // come back.
 func (s *StatusStore) records(recs []*kgo.Record) {
+	var again []statusKey
 	for _, r := range recs {
-		s.apply(string(r.Key), r.Value, r.Offset)
+		var epoch *int64
+		if e, ok := EpochOf(r); ok {
+			epoch = &e
+		}
+		if k, _, late := s.apply(string(r.Key), r.Value, r.Offset, epoch); late {
+			again = append(again, k)
+		}
+	}
+	for _, k := range again {
+		s.repeat(k)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -336,6 +350,27 @@ func (s *StatusStore) records(recs []*kgo.Record) {
 			delete(s.writes, k)
 			s.settle(k)
 		}
+	}
+}
+
+// Fence begins, once the topics have been read, to hold the epochs of statuses against
+// those of the assignment log, of which last is the last offset: with a new log they
+// begin anew. When a status of an earlier stay comes after one of worker, that one is
+// written again: compaction would keep the late one.
+func (s *StatusStore) Fence(worker string, last int64) {
+	s.trust(last)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.worker = worker
+}
+
+// repeat writes what was read of a key again if it is of this worker.
+func (s *StatusStore) repeat(k statusKey) {
+	s.mu.Lock()
+	worker, writing := s.worker, s.writes[k] != nil
+	s.mu.Unlock()
+	if v, ok := s.get(k); ok && worker != "" && v.status.WorkerID == worker && !writing {
+		s.enqueue(k, v, false)
 	}
 }
 

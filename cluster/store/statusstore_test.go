@@ -140,7 +140,7 @@ func TestStatusReaderRules(t *testing.T) {
 			tab := newStatusTable(logger(nil))
 			for i, r := range tc.records {
 				k, v := kv(r)
-				tab.apply(k, v, int64(i))
+				tab.apply(k, v, int64(i), nil)
 			}
 			got, _ := tab.Task(a0)
 			if got.State != tc.want {
@@ -149,7 +149,7 @@ func TestStatusReaderRules(t *testing.T) {
 		})
 	}
 	tab := newStatusTable(logger(nil))
-	tab.apply("status-topic-t:connector-a:connector-b", []byte(`{"topic":{"name":"t","connector":"a:connector-b","task":1,"discoverTimestamp":5}}`), 0)
+	tab.apply("status-topic-t:connector-a:connector-b", []byte(`{"topic":{"name":"t","connector":"a:connector-b","task":1,"discoverTimestamp":5}}`), 0, nil)
 	if got := tab.Topics("a:connector-b"); len(got) != 1 || got[0].Task != 1 {
 		t.Errorf("topics %v", got)
 	}
@@ -249,7 +249,7 @@ func FuzzStatusRecord(f *testing.F) {
 	f.Add("status-connector-c", []byte(`{"state":"FAILED","trace":"x","worker_id":"w:2","generation":5}`))
 	f.Fuzz(func(t *testing.T, key string, value []byte) {
 		tab := newStatusTable(logger(nil))
-		k, ok := tab.apply(key, value, 0)
+		k, ok, _ := tab.apply(key, value, 0, nil)
 		if !ok {
 			return
 		}
@@ -261,7 +261,7 @@ func FuzzStatusRecord(f *testing.F) {
 			return
 		}
 		tab2 := newStatusTable(logger(nil))
-		tab2.apply(k.String(), v.bytes(k), 0)
+		tab2.apply(k.String(), v.bytes(k), 0, nil)
 		if v2, _ := tab2.get(k); !reflect.DeepEqual(v, v2) {
 			t.Errorf("%s became %s", v.bytes(k), v2.bytes(k))
 		}

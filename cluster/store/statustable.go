@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/troupeio/troupe/connectors"
 )
@@ -19,7 +20,19 @@ type statusTable struct {
 
 	mu      sync.Mutex
 	byOwner map[string]map[statusKey]*statusEntry // by connector
+	ended   []endedStatus                         // removed not long ago, oldest first
 }
+
+// endedStatus is a status that was removed, of which the epoch is kept for a while: a
+// late record must not bring it back.
+type endedStatus struct {
+	key statusKey
+	at  time.Time
+}
+
+// lateFor is how long the epoch of a removed status is kept: longer than a record may be
+// on its way.
+const lateFor = 2 * statusTimeout
 
 type statusEntry struct {
 	read statusValue // from the topic
@@ -64,7 +77,7 @@ func (t *statusTable) entry(k statusKey) *statusEntry {
 // tidy drops an entry that holds nothing.
 func (t *statusTable) tidy(k statusKey) {
 	m := t.byOwner[k.connector]
-	if e := m[k]; e != nil && !e.has && !e.read.there {
+	if e := m[k]; e != nil && !e.has && !e.read.there && e.read.status.Epoch == nil {
 		if delete(m, k); len(m) == 0 {
 			delete(t.byOwner, k.connector)
 		}
@@ -72,8 +85,9 @@ func (t *statusTable) tidy(k statusKey) {
 }
 
 // apply takes one record of the topic in. A record that makes no sense is logged
-// and ignored.
-func (t *statusTable) apply(key string, value []byte, offset int64) (statusKey, bool) {
+// and ignored, and ok is false. late reports one of an earlier stay than what has been read, which is
+// ignored too.
+func (t *statusTable) apply(key string, value []byte, offset int64, epoch *int64) (k statusKey, ok, late bool) {
 	k, err := parseStatusKey(key)
 	var v statusValue
 	if err == nil && value != nil {
@@ -87,28 +101,77 @@ func (t *statusTable) apply(key string, value []byte, offset int64) (statusKey, 
 			v.there = v.status.State != Destroyed
 		}
 	}
+	if k.kind != topicStatus {
+		v.status.Epoch = epoch
+	}
 	if errors.Is(err, errUnknownKey) {
 		t.log.Warn("Ignoring a record of the status topic with an unknown key", "key", key, "offset", offset)
-		return k, false
+		return k, false, false
 	} else if err != nil {
 		t.log.Warn("Ignoring a record of the status topic that cannot be read", "key", key, "offset", offset, "error", err)
-		return k, false
+		return k, false, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.entry(k)
-	if k.kind != taskStatus || !late(e.read, v) {
+	switch {
+	case stale(e.read, v):
+		late = true
+	case k.kind == taskStatus && farewell(e.read, v):
+	default:
 		e.read = v
+		if !v.there && epoch != nil {
+			t.ended = append(t.ended, endedStatus{k, time.Now()})
+		}
 	}
 	t.tidy(k)
-	return k, true
+	t.forget()
+	return k, true, late
 }
 
-// late reports whether next is an UNASSIGNED that comes after the task was already
+// forget lets go of removed statuses of which no late record can come any more. The
+// caller holds mu.
+func (t *statusTable) forget() {
+	for len(t.ended) > 0 && time.Since(t.ended[0].at) > lateFor {
+		k := t.ended[0].key
+		if e := t.byOwner[k.connector][k]; e != nil && !e.read.there {
+			e.read = statusValue{}
+			t.tidy(k)
+		}
+		t.ended = t.ended[1:]
+	}
+}
+
+// stale reports whether next is of an earlier stay than cur. What has no epoch is
+// Kafka Connect's, and is taken as it comes.
+func stale(cur, next statusValue) bool {
+	c, n := cur.status.Epoch, next.status.Epoch
+	return c != nil && n != nil && *n < *c
+}
+
+// trust forgets epochs beyond the last one that the assignment log knows: they are of a
+// log that is no more, and must not hide what comes.
+func (t *statusTable) trust(last int64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, m := range t.byOwner {
+		for k, e := range m {
+			if e.read.status.Epoch != nil && *e.read.status.Epoch > last {
+				e.read.status.Epoch = nil
+				t.tidy(k)
+			}
+		}
+	}
+}
+
+// farewell reports whether next is an UNASSIGNED that comes after the task was already
 // started elsewhere: the old owner's farewell must not hide the new owner's
 // status. Kafka Connect says so of any RUNNING with the same generation; that
 // would also hide what the same worker says of its own task, so here it is not.
-func late(cur, next statusValue) bool {
+func farewell(cur, next statusValue) bool {
+	if cur.status.Epoch != nil && next.status.Epoch != nil {
+		return false // the epochs decide
+	}
 	if !cur.there || !next.there || next.status.State != statusUnassigned || cur.status.State != statusRunning {
 		return false
 	}
@@ -124,7 +187,19 @@ func (t *statusTable) mayPut(k statusKey, s Status) bool {
 	if e == nil {
 		return true
 	}
+	if e.read.status.Epoch != nil && s.Epoch != nil {
+		return *s.Epoch >= *e.read.status.Epoch
+	}
 	return !e.read.there || e.read.status.WorkerID == s.WorkerID || e.read.status.Generation <= s.Generation
+}
+
+// isStale reports whether a later stay than v's is known: whoever writes it does so for a
+// stay that is over.
+func (t *statusTable) isStale(k statusKey, v statusValue) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.byOwner[k.connector][k]
+	return e != nil && stale(e.read, v)
 }
 
 // put shows v over what was read.
