@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -161,6 +162,45 @@ func TestClusterRESTLeaderKilled(t *testing.T) {
 		leader.launch()
 		leader.ready()
 		c.waitTogether()
+	}
+}
+
+// TestClusterRESTLeaderStands sends writes to a leader that stands still: what can be
+// repeated is carried out by the next leader, of what cannot the answer comes as soon as
+// the group is without the old one, and the old one changes nothing when it wakes up.
+func TestClusterRESTLeaderStands(t *testing.T) {
+	c := startCluster(t, 3)
+	name := c.group + "-kept"
+	config := fileSource(name, filepath.Join(t.TempDir(), "none.txt"), name)
+	n := c.follower()
+	n.rest(201, "POST", "/connectors", map[string]any{"name": name, "config": config})
+	n.waitState(name, "RUNNING RUNNING")
+	leader := c.leader()
+	leader.Signal(syscall.SIGSTOP)
+	begun := time.Now()
+	var wg sync.WaitGroup
+	asks := func(status int, method, path string, body any, want string) {
+		wg.Go(func() {
+			code, text, err := n.try(method, path, body)
+			if err != nil || code != status || !strings.Contains(text, want) {
+				t.Errorf("%s %s: %d %s %v", method, path, code, text, err)
+			}
+			t.Logf("%s %s: %d after %v", method, path, code, time.Since(begun).Round(time.Millisecond))
+		})
+	}
+	asks(202, "PUT", at(name)+"/pause", nil, "")
+	asks(500, "POST", "/connectors", map[string]any{"name": name + "-new", "config": fileSource(name+"-new", "none", name)}, "may or may not have been carried out")
+	wg.Wait()
+	if took := time.Since(begun); took > 2*failoverLimit {
+		t.Errorf("the answers took %v", took)
+	}
+	asks(202, "PUT", at(name)+"/resume", nil, "")
+	wg.Wait()
+	leader.Signal(syscall.SIGCONT)
+	c.waitTogether()
+	n.waitState(name, "RUNNING RUNNING")
+	if text := n.rest(200, "GET", "/connectors", nil); strings.Contains(text, name+"-new") {
+		t.Errorf("the woken leader has created a connector: %s", text)
 	}
 }
 

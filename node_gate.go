@@ -185,6 +185,11 @@ func (g *gate) Acknowledge(ctx context.Context, acks []cluster.Ack) error {
 	return g.get(ctx).Acknowledge(ctx, acks)
 }
 
+// AwaitLeft implements [cluster.Nodes].
+func (g *gate) AwaitLeft(ctx context.Context, member string) error {
+	return g.get(ctx).AwaitLeft(ctx, member)
+}
+
 // Refresh implements [cluster.Nodes].
 func (g *gate) Refresh(ctx context.Context) error { return g.get(ctx).Refresh(ctx) }
 

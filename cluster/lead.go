@@ -172,7 +172,7 @@ func (c *Coordinator) here(ctx context.Context) error {
 		}
 		if !st.Leads() && c.member.Lease().Held() {
 			if p, ok := st.Peer(st.Leader); ok && p.URL != "" && !c.isGone(p.Member) {
-				return &Elsewhere{p.URL}
+				return &Elsewhere{URL: p.URL, Member: p.Member}
 			}
 		}
 		select {
@@ -202,7 +202,7 @@ func (c *Coordinator) owned(ctx context.Context, u Unit) error {
 				return &NotHere{fmt.Sprintf("%s does not run on node %s", u, c.Node)}
 			}
 			if p, there := st.Peer(e.Member); there && p.URL != "" {
-				return &Elsewhere{p.URL}
+				return &Elsewhere{URL: p.URL, Member: p.Member}
 			}
 		}
 		select {

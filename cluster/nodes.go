@@ -32,6 +32,53 @@ func (h *Herder) SessionKeys() []store.SessionKey {
 // Refresh implements [Nodes].
 func (h *Herder) Refresh(ctx context.Context) error { return h.Configs.Refresh(ctx) }
 
+// AwaitLeft implements [Nodes].
+func (h *Herder) AwaitLeft(ctx context.Context, member string) error {
+	c := h.Nodes
+	if c == nil {
+		return errAlone
+	}
+	for {
+		change := c.change()
+		st := c.member.State()
+		if _, there := st.Peer(member); st.Member != "" && (!there || c.isGone(member)) {
+			return nil
+		}
+		select {
+		case <-change:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// once runs f, a write of a connector that may have been carried out before, by the rules
+// of [Attempt]. done reports whether the connector is as the write wants it; nil is that
+// of a write that must not be repeated.
+func (h *Herder) once(ctx context.Context, name string, done func(*store.Snapshot) bool, f func(context.Context) error) error {
+	at := AttemptOf(ctx)
+	if at == nil || done == nil {
+		return h.write(ctx, name, f)
+	}
+	if !at.Again && h.Nodes != nil {
+		at.Base = h.Configs.Snapshot().Changed(name)
+		at.Repeatable = at.Base >= 0 // of one that was created and deleted nothing is known any more
+	}
+	return h.write(ctx, name, func(ctx context.Context) error {
+		if !at.Again {
+			return f(ctx)
+		}
+		s := h.Configs.Snapshot()
+		switch {
+		case s.Changed(name) == at.Base:
+			return f(ctx)
+		case done(s):
+			return nil
+		}
+		return Errorf(500, "The request was forwarded to a node that left the cluster before it answered, and connector %s has changed since: it may or may not have been carried out", name)
+	})
+}
+
 // Acknowledge implements [Nodes].
 func (h *Herder) Acknowledge(ctx context.Context, acks []Ack) error {
 	if h.Nodes == nil {

@@ -87,7 +87,11 @@ func (h *Herder) kind(config map[string]string) string {
 
 // PutConnector implements [API].
 func (h *Herder) PutConnector(ctx context.Context, name string, config map[string]string, initial *connectors.TargetState, replace bool) (info ConnectorInfo, created bool, err error) {
-	return h.put(ctx, name, initial, func(s *store.Snapshot) (map[string]string, error) {
+	var same func(*store.Snapshot) bool
+	if replace && initial == nil {
+		same = func(s *store.Snapshot) bool { return maps.Equal(s.Config(name), config) }
+	}
+	return h.put(ctx, name, initial, same, func(s *store.Snapshot) (map[string]string, error) {
 		if !replace && s.Contains(name) {
 			return nil, Errorf(409, "Connector %s already exists", name)
 		}
@@ -97,7 +101,7 @@ func (h *Herder) PutConnector(ctx context.Context, name string, config map[strin
 
 // PatchConnector implements [API].
 func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[string]*string) (ConnectorInfo, error) {
-	info, _, err := h.put(ctx, name, nil, func(s *store.Snapshot) (map[string]string, error) {
+	info, _, err := h.put(ctx, name, nil, nil, func(s *store.Snapshot) (map[string]string, error) {
 		if !s.Contains(name) {
 			return nil, Errorf(404, "Connector %s not found", name)
 		}
@@ -118,15 +122,16 @@ func (h *Herder) PatchConnector(ctx context.Context, name string, patch map[stri
 }
 
 // put writes the configuration that makes returns. It is made when it is the turn of
-// this write, so that two patches of one connector add up.
-func (h *Herder) put(ctx context.Context, name string, initial *connectors.TargetState, makes func(*store.Snapshot) (map[string]string, error)) (ConnectorInfo, bool, error) {
+// this write, so that two patches of one connector add up. same, if not nil, reports
+// whether the connector has that configuration; then the write may be repeated.
+func (h *Herder) put(ctx context.Context, name string, initial *connectors.TargetState, same func(*store.Snapshot) bool, makes func(*store.Snapshot) (map[string]string, error)) (ConnectorInfo, bool, error) {
 	// Of the writer until write returns without an error.
 	var w struct {
 		config  map[string]string
 		created bool
 		wait    chan error
 	}
-	err := h.write(ctx, name, func(ctx context.Context) (err error) {
+	err := h.once(ctx, name, same, func(ctx context.Context) (err error) {
 		s := h.Configs.Snapshot()
 		if w.config, err = makes(s); err != nil {
 			return err
@@ -144,6 +149,9 @@ func (h *Herder) put(ctx context.Context, name string, initial *connectors.Targe
 	if err != nil {
 		return ConnectorInfo{}, false, err
 	}
+	if w.config == nil { // an earlier attempt has done it
+		w.config = h.Configs.Snapshot().Config(name)
+	}
 	info := ConnectorInfo{Name: name, Config: w.config, Type: h.kind(w.config)}
 	if w.wait != nil {
 		select {
@@ -160,7 +168,7 @@ func (h *Herder) put(ctx context.Context, name string, initial *connectors.Targe
 
 // DeleteConnector implements [API].
 func (h *Herder) DeleteConnector(ctx context.Context, name string) error {
-	return h.write(ctx, name, func(ctx context.Context) error {
+	return h.once(ctx, name, func(s *store.Snapshot) bool { return !s.Contains(name) }, func(ctx context.Context) error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return Errorf(404, "Connector %s not found", name)
 		}
@@ -236,7 +244,7 @@ func (h *Herder) Resume(ctx context.Context, name string) error {
 }
 
 func (h *Herder) setTarget(ctx context.Context, name string, state connectors.TargetState) error {
-	return h.write(ctx, name, func(ctx context.Context) error {
+	return h.once(ctx, name, is(name, state), func(ctx context.Context) error {
 		if !h.Configs.Snapshot().Contains(name) {
 			return Errorf(404, "Unknown connector %s", name)
 		}
@@ -244,9 +252,17 @@ func (h *Herder) setTarget(ctx context.Context, name string, state connectors.Ta
 	})
 }
 
+// is returns what reports whether a connector has a target state.
+func is(name string, state connectors.TargetState) func(*store.Snapshot) bool {
+	return func(s *store.Snapshot) bool {
+		target, ok := s.TargetState(name)
+		return ok && s.Contains(name) && target == state
+	}
+}
+
 // StopConnector implements [API].
 func (h *Herder) StopConnector(ctx context.Context, name string) error {
-	return h.write(ctx, name, func(ctx context.Context) error {
+	return h.once(ctx, name, is(name, connectors.Stopped), func(ctx context.Context) error {
 		if !h.Configs.Snapshot().Contains(name) {
 			if h.Standalone {
 				return Errorf(500, "No connector `%s` configured", name)

@@ -11,7 +11,8 @@ import (
 // Elsewhere is the error of a request that another node must carry out: the leader, or
 // the node that runs a task. The gateway sends the request on to it.
 type Elsewhere struct {
-	URL string // base of that node's REST interface, with a trailing slash
+	URL    string // base of that node's REST interface, with a trailing slash
+	Member string // its member id in the group, see [Nodes]' AwaitLeft
 }
 
 func (e *Elsewhere) Error() string { return "the request is to be carried out at " + e.URL }
@@ -22,6 +23,32 @@ func (e *Elsewhere) Error() string { return "the request is to be carried out at
 type NotHere struct{ Why string }
 
 func (e *NotHere) Error() string { return e.Why }
+
+// Attempt is what a node notes of a request that it may send on more than once: whether
+// to carry it out again can do no harm, and what the connector was like before. A leader
+// that carries such a request out again does so only if the connector has not changed
+// since: then no earlier attempt was carried out, and none will be, for its leader can
+// write no more. If it is as the request wants it, that is the answer.
+//
+// An Attempt belongs to one request, whose calls come one after the other.
+type Attempt struct {
+	Repeatable bool
+	Base       int64 // [store.Snapshot] Changed, as the node saw it that was asked first
+	Again      bool  // an earlier attempt may have been carried out
+}
+
+type attemptKey struct{}
+
+// WithAttempt has the calls of a request note in a what they find.
+func WithAttempt(ctx context.Context, a *Attempt) context.Context {
+	return context.WithValue(ctx, attemptKey{}, a)
+}
+
+// AttemptOf returns what [WithAttempt] has put into ctx; nil if nothing.
+func AttemptOf(ctx context.Context) *Attempt {
+	a, _ := ctx.Value(attemptKey{}).(*Attempt)
+	return a
+}
 
 type forwardedKey struct{}
 
@@ -115,6 +142,9 @@ type Nodes interface {
 	PutTaskConfigs(ctx context.Context, connector string, configs []map[string]string) error
 	// Acknowledge takes acknowledgements of stopped units; the leader acts on them.
 	Acknowledge(ctx context.Context, acks []Ack) error
+	// AwaitLeft waits until a member is no longer in the group, or this node has taken it
+	// out. Its error is ctx's.
+	AwaitLeft(ctx context.Context, member string) error
 	// Refresh reads the configurations to their end as of now, so that what another
 	// node has written is seen here.
 	Refresh(ctx context.Context) error

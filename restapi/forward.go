@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/troupeio/troupe/cluster"
@@ -21,7 +23,15 @@ const (
 	// keyLag is how long another node may refuse a signature before that is the
 	// answer: after a rotation it reads the new key a little later than this one.
 	keyLag = 5 * time.Second
+	// leftWait is how long a request whose answer was lost waits for the group to be
+	// without the node that had it, before the answer is that nobody knows: longer than
+	// a session, which is all that tells of a death where gossip is blocked.
+	leftWait = 15 * time.Second
 )
+
+// headerAgain marks a request that is sent again though an earlier attempt may have been
+// carried out; its value is [cluster.Attempt]'s Base.
+const headerAgain = "X-Troupe-Again"
 
 // forwarder sends requests on to the node that can carry them out.
 type forwarder struct {
@@ -53,8 +63,9 @@ func (f *forwarder) close() {
 // again when nobody could carry it out. What it returns is the answer, nil after it
 // has written one.
 //
-// It never sends a request again that may have been carried out, and never one that
-// another node has sent here.
+// It never sends a request again that another node has sent here. One that may have been
+// carried out is sent again if it is of a kind that can be repeated, by the rules of
+// [cluster.Attempt], once the node that had it has left the group.
 func (f *forwarder) settle(ctx context.Context, w http.ResponseWriter, r *request, try func(context.Context) error, err error) error {
 	var why string
 	var refused time.Time // when a signature was first refused
@@ -66,16 +77,21 @@ func (f *forwarder) settle(ctx context.Context, w http.ResponseWriter, r *reques
 			if cluster.Forwarded(ctx) {
 				return &cluster.NotHere{Why: "The request was forwarded to this worker, which would forward it to " + elsewhere.URL}
 			}
-			a, err := f.send(ctx, r, elsewhere.URL)
+			a, lost := f.send(ctx, r, elsewhere)
 			var nd *notDone
 			switch {
-			case err == nil:
+			case lost == nil:
 				return f.pass(ctx, w, r, a)
-			case !errors.As(err, &nd):
+			case !errors.As(lost, &nd):
+				if f.repeats(ctx, elsewhere.Member) {
+					why = lost.Error()
+					err = try(ctx)
+					continue
+				}
 				if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 					return cluster.Errorf(http.StatusInternalServerError, "Request timed out. It was forwarded to %s, which has not answered: it may or may not have been carried out", elsewhere.URL)
 				}
-				return err
+				return lost
 			}
 			if nd.kind == notHereSignature {
 				if refused.IsZero() {
@@ -94,7 +110,7 @@ func (f *forwarder) settle(ctx context.Context, w http.ResponseWriter, r *reques
 			}
 			why = notHere.Why
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() != nil && why != "":
-			return timedOut(why)
+			return timedOut(ctx, why)
 		default:
 			return err
 		}
@@ -103,22 +119,53 @@ func (f *forwarder) settle(ctx context.Context, w http.ResponseWriter, r *reques
 		case <-wait.C:
 		case <-ctx.Done():
 			wait.Stop()
-			return timedOut(why)
+			return timedOut(ctx, why)
 		case <-f.ending.Done():
 			wait.Stop()
-			return cluster.Errorf(http.StatusServiceUnavailable, "The worker is stopping; nothing was done. %s", why)
+			return cluster.Errorf(http.StatusServiceUnavailable, "The worker is stopping; %s. %s", outcome(ctx), why)
 		}
 		err = try(ctx)
 	}
 }
 
 // timedOut is Kafka Connect's answer with the reason behind it.
-func timedOut(why string) error {
-	return cluster.Errorf(http.StatusInternalServerError, "Request timed out. Nothing was done: %s", why)
+func timedOut(ctx context.Context, why string) error {
+	what := outcome(ctx)
+	return cluster.Errorf(http.StatusInternalServerError, "Request timed out. %s%s: %s", strings.ToUpper(what[:1]), what[1:], why)
 }
 
-// send sends the request as it came to another node.
-func (f *forwarder) send(ctx context.Context, r *request, base string) (*answer, error) {
+// outcome is what is known of a request that this node gives up.
+func outcome(ctx context.Context) string {
+	if at := cluster.AttemptOf(ctx); at != nil && at.Again {
+		return "it may or may not have been carried out"
+	}
+	return "nothing was done"
+}
+
+// repeats reports whether a request whose answer was lost may be tried again. The next
+// leader begins after the group is without this one, and by then what this one had not
+// committed never will be.
+func (f *forwarder) repeats(ctx context.Context, member string) bool {
+	at := cluster.AttemptOf(ctx)
+	if at == nil || !at.Repeatable || member == "" || f.nodes == nil || ctx.Err() != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, leftWait)
+	defer cancel()
+	defer context.AfterFunc(f.ending, cancel)()
+	if f.nodes.AwaitLeft(ctx, member) != nil {
+		return false
+	}
+	at.Again = true
+	return true
+}
+
+// errLeft is why a request is given up that was sent to a node.
+var errLeft = errors.New("the node has left the cluster")
+
+// send sends the request as it came to another node. It gives up when that node leaves
+// the group: one that stands still would let it wait for as long as requests may take.
+func (f *forwarder) send(ctx context.Context, r *request, to *cluster.Elsewhere) (*answer, error) {
 	body, err := r.bytes()
 	if err != nil {
 		return nil, err
@@ -129,10 +176,23 @@ func (f *forwarder) send(ctx context.Context, r *request, base string) (*answer,
 			header[k] = v
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(f.ended, cancel)()
-	return f.peer.do(ctx, base, r.Method, r.URL.EscapedPath(), r.URL.RawQuery, header, body)
+	if at := cluster.AttemptOf(ctx); at != nil && at.Again {
+		header.Set(headerAgain, strconv.FormatInt(at.Base, 10))
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(f.ended, func() { cancel(nil) })()
+	if to.Member != "" && f.nodes != nil {
+		var watch sync.WaitGroup
+		defer watch.Wait()
+		defer cancel(nil)
+		watch.Go(func() {
+			if f.nodes.AwaitLeft(ctx, to.Member) == nil {
+				cancel(errLeft)
+			}
+		})
+	}
+	return f.peer.do(ctx, to.URL, r.Method, r.URL.EscapedPath(), r.URL.RawQuery, header, body)
 }
 
 // pass gives another node's answer on. After a write this node first reads what was
@@ -196,7 +256,11 @@ func (a *api) fromPeers(trusted, next http.Handler) http.Handler {
 			fail(w, err)
 			return
 		}
-		r = r.WithContext(cluster.WithForwarded(r.Context()))
+		ctx := cluster.WithForwarded(r.Context())
+		if base, err := strconv.ParseInt(r.Header.Get(headerAgain), 10, 64); err == nil {
+			ctx = cluster.WithAttempt(ctx, &cluster.Attempt{Base: base, Again: true})
+		}
+		r = r.WithContext(ctx)
 		r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 		trusted.ServeHTTP(w, r)
 	})

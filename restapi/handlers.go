@@ -56,6 +56,9 @@ func (a *api) within(w http.ResponseWriter, r *request, f func(ctx context.Conte
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), timeout)
 	defer cancel()
+	if a.forward != nil && cluster.AttemptOf(ctx) == nil {
+		ctx = cluster.WithAttempt(ctx, new(cluster.Attempt))
+	}
 	err := f(ctx)
 	if err != nil && a.forward != nil {
 		err = a.forward.settle(ctx, w, r, f, err)

@@ -82,6 +82,8 @@ type fakeNodes struct {
 	refresh   func(context.Context) error
 	view      cluster.View
 
+	left chan struct{} // closed when the member m1 has left; nil: it does not
+
 	mu    sync.Mutex
 	fail  error
 	asked []string
@@ -110,6 +112,19 @@ func (n *fakeNodes) Acknowledge(_ context.Context, acks []cluster.Ack) error {
 	n.acks = append(n.acks, acks...)
 	n.mu.Unlock()
 	return n.note("acks %d", len(acks))
+}
+
+func (n *fakeNodes) AwaitLeft(ctx context.Context, member string) error {
+	left := n.left
+	if member != "m1" {
+		left = nil
+	}
+	select {
+	case <-left:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 func (n *fakeNodes) Refresh(ctx context.Context) error {

@@ -83,7 +83,7 @@ func (c *configState) apply(key string, value []byte, offset int64) {
 
 func (c *configState) applyRecord(key string, value []byte, offset int64) error {
 	if name, ok := strings.CutPrefix(key, targetStatePrefix); ok {
-		return c.applyTargetState(name, value)
+		return c.applyTargetState(name, value, offset)
 	}
 	if name, ok := strings.CutPrefix(key, connectorPrefix); ok {
 		return c.applyConnector(name, value, offset)
@@ -154,7 +154,7 @@ func (c *configState) applyRecord(key string, value []byte, offset int64) error 
 	return errUnknownKey
 }
 
-func (c *configState) applyTargetState(name string, value []byte) error {
+func (c *configState) applyTargetState(name string, value []byte, offset int64) error {
 	old, known := connectors.Started, false
 	if e := c.entries[name]; e != nil {
 		old, known = e.target, e.hasTarget
@@ -167,7 +167,12 @@ func (c *configState) applyTargetState(name string, value []byte) error {
 		}
 		has = true
 	}
-	c.change(name, func(e *entry) { e.target, e.hasTarget = state, has })
+	c.change(name, func(e *entry) {
+		e.target, e.hasTarget = state, has
+		if !known || old != state {
+			e.changed = offset
+		}
+	})
 	if c.configured(name) && (!known || old != state) {
 		c.event(func(l Listener) { l.TargetStateChanged(name, state) })
 	}
@@ -189,6 +194,9 @@ func (c *configState) applyConnector(name string, value []byte, offset int64) er
 		return err
 	}
 	c.change(name, func(e *entry) {
+		if e.config == nil || !maps.Equal(e.config, config) {
+			e.changed = offset
+		}
 		e.config, e.configOffset, e.configAt = config, offset, c.at
 		if !e.hasTarget {
 			e.target, e.hasTarget = connectors.Started, true

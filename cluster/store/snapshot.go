@@ -34,6 +34,7 @@ type entry struct {
 	config       map[string]string // nil: not (or no longer) configured
 	configOffset int64
 	configAt     time.Time
+	changed      int64 // offset of the record that last made its configuration or target state another
 	target       connectors.TargetState
 	hasTarget    bool
 	tasks        map[int]map[string]string // of the last complete commit; may hold more than count
@@ -48,7 +49,7 @@ type entry struct {
 }
 
 func newEntry() entry {
-	return entry{configOffset: -1, tasksOffset: -1, count: -1, generation: -1, fenced: -1}
+	return entry{configOffset: -1, changed: -1, tasksOffset: -1, count: -1, generation: -1, fenced: -1}
 }
 
 var noEntry = newEntry()
@@ -95,6 +96,17 @@ func (s *Snapshot) ConfigTime(name string) time.Time { return s.get(name).config
 // AppliedConfig returns the configuration that the connector had when its tasks
 // were last committed (KAFKA-9228); nil when they never were.
 func (s *Snapshot) AppliedConfig(name string) map[string]string { return s.get(name).applied }
+
+// Changed returns the offset of the record that last gave a connector another
+// configuration or target state than it had; -1 when it is not configured. A record that
+// says again what was known changes nothing.
+func (s *Snapshot) Changed(name string) int64 {
+	e := s.get(name)
+	if e.config == nil {
+		return -1
+	}
+	return e.changed
+}
 
 // TargetState returns what the connector is to be; false when nothing is known.
 func (s *Snapshot) TargetState(name string) (connectors.TargetState, bool) {
