@@ -7,7 +7,7 @@ import (
 )
 
 // relocate moves live units off nodes where they must not be: draining ones first, then
-// those that the rules forbid, then those that the unit is barred from.
+// those that the rules forbid.
 func (s *state) relocate(p *Plan, most int) {
 	type wrong struct {
 		g     *group
@@ -21,7 +21,7 @@ func (s *state) relocate(p *Plan, most int) {
 		k := &s.classes[g.class]
 		for u := g.first; u < g.first+g.n; u++ {
 			i := s.place[u]
-			if i == nowhere || s.status[u] != live || k.open[i] && !g.barred {
+			if i == nowhere || s.status[u] != live || k.open[i] {
 				continue
 			}
 			switch {
@@ -29,8 +29,6 @@ func (s *state) relocate(p *Plan, most int) {
 				list = append(list, wrong{g, u, Drain, 0})
 			case !k.match[i]:
 				list = append(list, wrong{g, u, Rule, 1})
-			case slices.Contains(s.barred[u], i):
-				list = append(list, wrong{g, u, Bar, 2})
 			default:
 				continue
 			}
@@ -53,8 +51,7 @@ func (s *state) relocate(p *Plan, most int) {
 		}
 		from := s.place[w.u]
 		same := plight{w.g.class, from, w.cause}
-		free := s.barred[w.u] == nil
-		if text, ok := held[same]; ok && free {
+		if text, ok := held[same]; ok {
 			p.Held[s.unit(w.g, w.u)] = text
 			continue
 		}
@@ -64,9 +61,7 @@ func (s *state) relocate(p *Plan, most int) {
 		if to == nowhere {
 			text := "it should leave node " + s.nodes[from].ID + " (" + s.reason(w.g, w.cause, from, to) + "), but " + s.why(w.g, w.u)
 			p.Held[s.unit(w.g, w.u)] = text
-			if free {
-				held[same] = text
-			}
+			held[same] = text
 			continue
 		}
 		clear(held)
@@ -169,54 +164,40 @@ func (s *state) best(g *group, which status) (offer, bool) {
 	}
 	floor := step/2/s.largest + float64(s.lambda*float64(s.evenest(g, s.largest)))
 	unit, most := int32(nowhere), 0.0
-	var bound []int32 // units that cannot go everywhere
 	for u := g.first; u < g.first+g.n; u++ {
 		i := s.place[u]
 		if i == nowhere || s.status[u] != which || !k.open[i] {
-			continue
-		}
-		if g.barred && s.barred[u] != nil {
-			bound = append(bound, u)
 			continue
 		}
 		if save := s.gain(g, i, s.x[i], step); unit == nowhere || save > most {
 			unit, most = u, save
 		}
 	}
-	var found offer
-	try := func(u int32, save float64) {
-		to, least := int32(nowhere), save
-		for _, i := range s.order {
-			if s.key[i]+floor >= least {
-				break
-			}
-			if !k.open[i] || i == s.place[u] || s.full(i) || slices.Contains(s.barred[u], i) {
-				continue
-			}
-			if c := s.cost(g, i, s.x[i], step); c < least {
-				to, least = i, c
-			}
+	if unit == nowhere {
+		return offer{}, false
+	}
+	to, least := int32(nowhere), most
+	for _, i := range s.order {
+		if s.key[i]+floor >= least {
+			break
 		}
-		// What rounding could feign is no gain.
-		worth := save - least
-		if to == nowhere || worth <= 1e-9*(1+math.Abs(save)) {
-			return
+		if !k.open[i] || i == s.place[unit] || s.full(i) {
+			continue
 		}
-		if worth *= float64(g.weight); worth > found.worth {
-			from, cause := s.place[u], Load
-			if s.uneven(g, from, s.x[from]-1) > s.uneven(g, to, s.x[to]) {
-				cause = Spread
-			}
-			found = offer{worth: worth, g: g, unit: u, to: to, cause: cause}
+		if c := s.cost(g, i, s.x[i], step); c < least {
+			to, least = i, c
 		}
 	}
-	if unit != nowhere {
-		try(unit, most)
+	// What rounding could feign is no gain.
+	worth := most - least
+	if to == nowhere || worth <= 1e-9*(1+math.Abs(most)) {
+		return offer{}, false
 	}
-	for _, u := range bound {
-		try(u, s.gain(g, s.place[u], s.x[s.place[u]], step))
+	from, cause := s.place[unit], Load
+	if s.uneven(g, from, s.x[from]-1) > s.uneven(g, to, s.x[to]) {
+		cause = Spread
 	}
-	return found, found.worth > 0
+	return offer{worth: worth * float64(g.weight), g: g, unit: unit, to: to, cause: cause}, true
 }
 
 func (s *state) compare(a, b int32) int {

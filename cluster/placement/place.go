@@ -11,8 +11,8 @@ import (
 // some round asks for no move.
 //
 // Its time goes with nodes and units, not with their product, but for units that are
-// moved or barred from some nodes: each of those looks at all nodes. Each distinct set of
-// rules is held against each node once.
+// moved: each of those looks at all nodes. Each distinct set of rules is held against
+// each node once.
 func Place(in Input) Plan {
 	s, drop := build(&in)
 	p := Plan{Drop: drop, Assign: make(map[Unit]string), Unplaced: make(map[Unit]string), Held: make(map[Unit]string)}
@@ -71,8 +71,6 @@ func (s *state) assign(p *Plan) {
 	for _, g := range todo {
 		for u := g.first; u < g.first+g.n; u++ {
 			switch {
-			case s.place[u] == nowhere && s.barred[u] != nil:
-				p.Unplaced[s.unit(g, u)] = s.why(g, u)
 			case s.place[u] == nowhere:
 				if class != g.class {
 					reason, class = s.why(g, u), g.class
@@ -87,34 +85,10 @@ func (s *state) assign(p *Plan) {
 
 // fill places what units of the groups it can, and returns how many.
 func (s *state) fill(todo []*group) (placed int) {
-	for _, g := range todo {
-		if g.barred {
-			placed += s.fillBarred(g)
-		}
-	}
 	f := s.newFiller()
 	for _, g := range todo {
 		placed += f.group(g)
 	}
-	return placed
-}
-
-// fillBarred places the group's units that are barred from some nodes. They are few,
-// and each looks at all nodes.
-func (s *state) fillBarred(g *group) (placed int) {
-	s.tally(g)
-	for u := g.first; u < g.first+g.n; u++ {
-		if s.place[u] != nowhere || s.barred[u] == nil {
-			continue
-		}
-		if to := s.cheapest(g, u); to != nowhere {
-			s.put(g, u, to)
-			s.status[u] = fresh
-			s.x[to]++
-			placed++
-		}
-	}
-	s.clear(g)
 	return placed
 }
 
@@ -124,7 +98,7 @@ func (s *state) cheapest(g *group, u int32) int32 {
 	to, least := int32(nowhere), 0.0
 	for i := range s.nodes {
 		i := int32(i)
-		if !s.classes[g.class].open[i] || i == s.place[u] || s.full(i) || slices.Contains(s.barred[u], i) {
+		if !s.classes[g.class].open[i] || i == s.place[u] || s.full(i) {
 			continue
 		}
 		if c := s.cost(g, i, s.x[i], float64(g.weight)); to == nowhere || c < least {
@@ -230,13 +204,13 @@ func (f *filler) enter(g *group) {
 	}
 }
 
-// group places what it can of the group's units that are bound to no nodes.
+// group places what it can of the group's units.
 func (f *filler) group(g *group) (placed int) {
 	f.enter(g)
 	f.tally(g)
 	step := float64(g.weight)
 	for u := g.first; u < g.first+g.n; u++ {
-		if f.place[u] != nowhere || f.barred[u] != nil {
+		if f.place[u] != nowhere {
 			continue
 		}
 		for {

@@ -35,14 +35,13 @@ func TestUnplaced(t *testing.T) {
 			"no node can take it: placement.require=zone=a is not met (nodes n1, n2)"},
 		{"label avoided", Input{Nodes: []Node{{ID: "n1", Labels: map[string]string{"zone": "b"}}}, Connectors: []Connector{{Name: "x", Tasks: 1, Avoid: []Label{{"zone", "b"}}}}},
 			"no node can take it: placement.avoid=zone=b forbids it (node n1)"},
-		{"barred", Input{Nodes: nodes("n1"), Barred: map[Unit][]string{u: {"n1", "gone"}}}, "no node can take it: it could not start there or took the node down (node n1)"},
 		{"full", Input{Nodes: []Node{full}, Connectors: []Connector{{Name: "w", Tasks: 1}, {Name: "x", Tasks: 1}}, Current: on("n1", Unit{"w", 0})},
 			"no node can take it: at the limit of units (node n1)"},
 		{"something of each", Input{
-			Nodes:      []Node{full, {ID: "n2", Draining: true}, {ID: "n3"}, {ID: "n4", Labels: map[string]string{"gpu": "yes"}}},
+			Nodes:      []Node{full, {ID: "n2", Draining: true}, {ID: "n4", Labels: map[string]string{"gpu": "yes"}}},
 			Connectors: []Connector{{Name: "w", Tasks: 1}, {Name: "x", Tasks: 1, Avoid: []Label{{"gpu", "yes"}}}},
-			Current:    on("n1", Unit{"w", 0}), Barred: map[Unit][]string{u: {"n3"}}},
-			"no node can take it: placement.avoid=gpu=yes forbids it (node n4); draining (node n2); it could not start there or took the node down (node n3); at the limit of units (node n1)"},
+			Current:    on("n1", Unit{"w", 0})},
+			"no node can take it: placement.avoid=gpu=yes forbids it (node n4); draining (node n2); at the limit of units (node n1)"},
 		{"many nodes", Input{Nodes: nodes("a", "b", "c", "d", "e"), Connectors: []Connector{{Name: "x", Tasks: 1, Require: []Label{{"zone", "a"}, {"zone", "b"}}}}},
 			"no node can take it: placement.require=zone=a,zone=b is not met (nodes a, b, c and 2 more)"},
 	} {
@@ -58,16 +57,14 @@ func TestUnplaced(t *testing.T) {
 	}
 }
 
-// TestOrderOfMoves: draining comes before rules, rules before bars, those before
-// balance; each move says why.
+// TestOrderOfMoves: draining comes before rules, those before balance; each move says why.
 func TestOrderOfMoves(t *testing.T) {
 	in := Input{
 		Nodes: []Node{{ID: "a"}, {ID: "b"}, {ID: "c"}, {ID: "d", Draining: true}},
 		Connectors: []Connector{
-			{Name: "barred", Tasks: 1}, {Name: "heap", Tasks: 9}, {Name: "moving", Tasks: 1}, {Name: "ruled", Tasks: 1, Require: []Label{{"zone", "z"}}},
+			{Name: "heap", Tasks: 9}, {Name: "moving", Tasks: 1}, {Name: "ruled", Tasks: 1, Require: []Label{{"zone", "z"}}},
 		},
-		Current:  on("a", Unit{"barred", 0}, Unit{"ruled", 0}),
-		Barred:   map[Unit][]string{{"barred", 0}: {"a"}},
+		Current:  on("a", Unit{"ruled", 0}),
 		MaxMoves: 4,
 	}
 	in.Nodes[2].Labels = map[string]string{"zone": "z"}
@@ -83,8 +80,8 @@ func TestOrderOfMoves(t *testing.T) {
 	want := []string{
 		"drain moving-0 to b: node d is draining",
 		"rule ruled-0 to c: node a does not meet placement.require=zone=z",
-		"bar barred-0 to b: it could not start on node a or took it down",
-		"spread heap-0 to c: connector heap has 9 tasks on node a and 0 on node c",
+		"spread heap-0 to b: connector heap has 9 tasks on node a and 0 on node b",
+		"spread heap-1 to c: connector heap has 8 tasks on node a and 0 on node c",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)

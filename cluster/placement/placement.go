@@ -7,7 +7,7 @@
 // # What is wanted, and how it is weighed
 //
 // Hard rules come first: a unit goes only to a node that is not draining, that its
-// connector's labels allow, that it isn't barred from, and that is below its limit.
+// connector's labels allow, and that is below its limit.
 //
 // Among the nodes that remain, a plan makes one number small:
 //
@@ -16,7 +16,7 @@
 // A connector is even when each node that it may use has its share of the tasks, in
 // proportion to capacity, rounded up or down; beyond that, each task too many or too
 // few costs more than the one before. Λ is three times the heaviest unit. With equal
-// capacities and no labels, limits or bars, a state in which no single move lowers that
+// capacities and no labels or limits, a state in which no single move lowers that
 // number has both properties that are promised: no two nodes differ by more than the
 // heaviest unit, and no connector has two tasks more on one node than on another. (If
 // one node carries more than another by over the heaviest unit, it has more tasks of
@@ -88,8 +88,6 @@ type Input struct {
 	// Current says where units run, by node ID; the nodes may be gone. A unit that is on
 	// its way from one node to another stands here with the node that it goes to.
 	Current map[Unit]string
-	// Barred are nodes on which a unit could not start, or which it took down with it.
-	Barred map[Unit][]string
 	// MaxMoves is how many moves of live units may be begun now.
 	MaxMoves int
 }
@@ -99,7 +97,7 @@ type Plan struct {
 	// Assign gives a node to every unit that has no live one.
 	Assign map[Unit]string
 	// Moves are the live units to move now, the most important first: off draining
-	// nodes, then off nodes that rules or bars forbid, then for balance, the
+	// nodes, then off nodes that rules forbid, then for balance, the
 	// most useful (or one worth nearly as much) first. There are at most MaxMoves, a unit at most once.
 	Moves []Move
 	// Unplaced are the units that no node can take, each with the reason, for its status.
@@ -127,7 +125,6 @@ type Cause string
 const (
 	Drain  Cause = "drain"  // its node is being emptied
 	Rule   Cause = "rule"   // placement.require or placement.avoid forbid its node
-	Bar    Cause = "bar"    // it could not start there, or took the node down before
 	Spread Cause = "spread" // too many of its connector's tasks share the node
 	Load   Cause = "load"   // its node carries more than another
 )

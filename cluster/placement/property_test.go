@@ -13,14 +13,14 @@ import (
 
 // kind says what a drawn cluster may have.
 type kind struct {
-	weights, capacities, rules, limits, bars, drains bool
+	weights, capacities, rules, limits, drains bool
 }
 
-var anything = kind{true, true, true, true, true, true}
+var anything = kind{true, true, true, true, true}
 
 // draw draws a cluster in which some units run, some on nodes that are gone.
 func draw(t *rapid.T, k kind) Input {
-	in := Input{Current: map[Unit]string{}, Barred: map[Unit][]string{}}
+	in := Input{Current: map[Unit]string{}}
 	flag := func(allowed bool, label string, oneIn int) bool {
 		return allowed && rapid.IntRange(0, oneIn-1).Draw(t, label) == oneIn-1
 	}
@@ -56,9 +56,6 @@ func draw(t *rapid.T, k kind) Input {
 	for _, u := range append(wanted(in), Unit{"gone", 0}, Unit{"c0", 20}, Instance("gone")) {
 		if rapid.IntRange(0, 3).Draw(t, "runs") > 0 {
 			in.Current[u] = ids[rapid.IntRange(0, spread-1).Draw(t, "where")]
-		}
-		if flag(k.bars, "barred", 6) {
-			in.Barred[u] = rapid.SliceOfN(rapid.SampledFrom(ids), 1, 3).Draw(t, "bars")
 		}
 	}
 	in.MaxMoves = rapid.IntRange(0, 4).Draw(t, "max moves")
@@ -108,7 +105,7 @@ func (in Input) weight(u Unit) float64 {
 // mayTake tells whether a node may be given a unit, but for its limit.
 func (in Input) mayTake(n *Node, u Unit) bool {
 	c := in.connector(u.Connector)
-	return !n.Draining && Allows(n.Labels, c.Require, c.Avoid) && !slices.Contains(in.Barred[u], n.ID)
+	return !n.Draining && Allows(n.Labels, c.Require, c.Avoid)
 }
 
 func (in Input) counts() map[string]int {
@@ -245,7 +242,7 @@ func TestPlan(t *testing.T) {
 	})
 }
 
-// TestDeterminism: neither the order of nodes, connectors and bars nor that of maps
+// TestDeterminism: neither the order of nodes, and connectors nor that of maps
 // matters.
 func TestDeterminism(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -255,13 +252,8 @@ func TestDeterminism(t *testing.T) {
 		other := in
 		other.Nodes = rapid.Permutation(in.Nodes).Draw(t, "nodes in another order")
 		other.Connectors = rapid.Permutation(in.Connectors).Draw(t, "connectors in another order")
-		other.Current, other.Barred = map[Unit]string{}, map[Unit][]string{}
+		other.Current = map[Unit]string{}
 		maps.Copy(other.Current, in.Current)
-		for u, bars := range in.Barred {
-			bars = slices.Clone(bars)
-			slices.Reverse(bars)
-			other.Barred[u] = bars
-		}
 		if got := Place(other); !reflect.DeepEqual(got, want) {
 			t.Fatalf("got  %+v\nwant %+v", got, want)
 		}
@@ -323,7 +315,7 @@ func even(t *rapid.T, in Input) {
 	}
 }
 
-// TestBalance: without labels, limits and bars, loads differ by no more than the
+// TestBalance: without labels and limits, loads differ by no more than the
 // heaviest unit, and a connector's tasks by one, from whatever it started.
 func TestBalance(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -338,7 +330,6 @@ func TestBalance(t *testing.T) {
 func TestFromNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		k := anything
-		k.bars = false
 		plain := rapid.Bool().Draw(t, "plain")
 		if plain {
 			k = kind{weights: true}
@@ -356,11 +347,11 @@ func TestFromNothing(t *testing.T) {
 	})
 }
 
-// TestRules: where labels, limits and bars stand against balance, no move is left that
+// TestRules: where labels and limits stand against balance, no move is left that
 // would even out loads without making a connector more uneven.
 func TestRules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		in := draw(t, kind{weights: true, rules: true, limits: true, bars: true, drains: true})
+		in := draw(t, kind{weights: true, rules: true, limits: true, drains: true})
 		in.MaxMoves = 3
 		in, _, _ = settle(t, in)
 		loads, counts := in.loads(), in.counts()

@@ -2,7 +2,6 @@ package placement
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,7 +12,7 @@ func (s *state) why(g *group, u int32) string {
 		return "there is no node in the cluster"
 	}
 	c, k := s.conns[g.conn], &s.classes[g.class]
-	var unmet, avoided, draining, barred, shut, full []string
+	var unmet, avoided, draining, shut, full []string
 	for i, node := range s.nodes {
 		i := int32(i)
 		switch {
@@ -24,8 +23,6 @@ func (s *state) why(g *group, u int32) string {
 			avoided = append(avoided, node.ID)
 		case node.Draining:
 			draining = append(draining, node.ID)
-		case slices.Contains(s.barred[u], i):
-			barred = append(barred, node.ID)
 		case s.shut[i]:
 			shut = append(shut, node.ID)
 		default:
@@ -41,7 +38,6 @@ func (s *state) why(g *group, u int32) string {
 	add(unmet, RequireSetting+"="+join(c.Require)+" is not met")
 	add(avoided, AvoidSetting+"="+join(c.Avoid)+" forbids it")
 	add(draining, "draining")
-	add(barred, "it could not start there or took the node down")
 	add(shut, "not seen by gossip yet")
 	add(full, "at the limit of units")
 	if len(parts) == 0 {
@@ -74,8 +70,6 @@ func (s *state) reason(g *group, cause Cause, from, to int32) string {
 			return "node " + here + " does not meet " + RequireSetting + "=" + join(c.Require)
 		}
 		return "node " + here + " has a label of " + AvoidSetting + "=" + join(c.Avoid)
-	case Bar:
-		return "it could not start on node " + here + " or took it down"
 	case Spread:
 		s.tally(g)
 		defer s.clear(g)

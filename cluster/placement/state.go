@@ -31,7 +31,6 @@ type group struct {
 	first    int32 // index of the first unit
 	n        int32 // number of units
 	instance bool
-	barred   bool  // some units are barred from some nodes
 	weight   int64 // of a unit, in millionths
 }
 
@@ -58,7 +57,6 @@ type state struct {
 
 	place  []int32 // of each unit
 	status []status
-	barred map[int32][]int32 // nodes by unit
 
 	lambda  float64 // what a task in the wrong place costs, see the package comment
 	largest float64 // capacity of a node that isn't draining
@@ -193,7 +191,6 @@ func (s *state) addUnits(in *Input) (found int) {
 	for i, node := range s.nodes {
 		byID[node.ID] = int32(i)
 	}
-	s.barred = make(map[int32][]int32)
 	for gi := range s.groups {
 		g := &s.groups[gi]
 		for u := g.first; u < g.first+g.n; u++ {
@@ -205,14 +202,6 @@ func (s *state) addUnits(in *Input) (found int) {
 						s.place[u] = i
 						s.load[i] += g.weight
 						s.count[i]++
-					}
-				}
-			}
-			if len(in.Barred) > 0 {
-				for _, id := range in.Barred[s.unit(g, u)] {
-					if i, ok := byID[id]; ok {
-						s.barred[u] = append(s.barred[u], i)
-						g.barred = true
 					}
 				}
 			}
