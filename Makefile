@@ -17,9 +17,9 @@ test: build
 	scripts/test.sh
 
 # Whole clusters through random trouble in virtual time; a failed seed prints how to
-# run it again. SEEDS=200 make chaos-cluster runs fewer.
+# run it again. SEEDS=200 FIRST=10001 make chaos-cluster runs fewer, and others.
 chaos-cluster:
-	set -o pipefail; TROUPE_CHAOS_SEEDS=$${SEEDS:-5000} $(GO) test -count=1 -timeout 6h -run 'TestChaos$$' -v ./cluster | grep -v '^=== '
+	set -o pipefail; TROUPE_CHAOS_SEED=$${FIRST:-1} TROUPE_CHAOS_SEEDS=$${SEEDS:-5000} $(GO) test -count=1 -timeout 6h -run 'TestChaos$$' -v ./cluster | grep -v '^=== '
 
 bench: build
 	$(GO) run ./bench

@@ -406,11 +406,27 @@ func (d *driver) answered() {
 
 // summary is what many seeds have shown.
 type summary struct {
-	mu                                            sync.Mutex
-	seeds                                         int
-	virtual, wall                                 time.Duration
-	longest, longestCut, longestBlind, longestGap time.Duration
+	mu            sync.Mutex
+	seeds         int
+	virtual, wall time.Duration
+
+	reaching, cut, blind, gap longest
 }
+
+// longest is the longest of a kind, and the seed that has shown it.
+type longest struct {
+	d    time.Duration
+	seed uint64
+}
+
+func (l *longest) see(d time.Duration, seed uint64) {
+	if d > l.d {
+		*l = longest{d, seed}
+	}
+}
+
+// String implements [fmt.Stringer].
+func (l longest) String() string { return fmt.Sprintf("%v (seed %d)", l.d, l.seed) }
 
 func (s *summary) add(w *world) {
 	s.mu.Lock()
@@ -418,8 +434,10 @@ func (s *summary) add(w *world) {
 	s.seeds++
 	s.virtual += w.since()
 	c := w.check
-	s.longest, s.longestCut = max(s.longest, c.longest), max(s.longestCut, c.longestCut)
-	s.longestBlind, s.longestGap = max(s.longestBlind, c.longestBlind), max(s.longestGap, c.longestGap)
+	s.reaching.see(c.longest, w.seed)
+	s.cut.see(c.longestCut, w.seed)
+	s.blind.see(c.longestBlind, w.seed)
+	s.gap.see(c.longestGap, w.seed)
 }
 
 func (s *summary) took(d time.Duration) {
@@ -432,5 +450,5 @@ func (s *summary) String() string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return fmt.Sprintf("%d seeds, %v of virtual time in %v; longest double run %v where the old node reaches Kafka, %v where not, %v where gossip shows it to some besides; longest without a node, counted from the end of trouble, %v",
-		s.seeds, s.virtual.Round(time.Second), s.wall.Round(time.Millisecond), s.longest, s.longestCut, s.longestBlind, s.longestGap)
+		s.seeds, s.virtual.Round(time.Second), s.wall.Round(time.Millisecond), s.reaching, s.cut, s.blind, s.gap)
 }

@@ -34,7 +34,8 @@ func TestChaosOneCrash(t *testing.T) {
 }
 
 // TestChaos runs whole clusters through random trouble, each seed in a bubble of
-// virtual time. TROUPE_CHAOS_SEED runs one seed, TROUPE_CHAOS_SEEDS as many.
+// virtual time. TROUPE_CHAOS_SEEDS runs as many, TROUPE_CHAOS_SEED one, or with both as
+// many from that one on.
 func TestChaos(t *testing.T) {
 	first, count := uint64(1), chaosSeeds
 	if v := os.Getenv("TROUPE_CHAOS_SEEDS"); v != "" {
@@ -51,7 +52,9 @@ func TestChaos(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		first, count = n, 1
+		if first = n; os.Getenv("TROUPE_CHAOS_SEEDS") == "" {
+			count = 1
+		}
 	}
 	var sum summary
 	t.Cleanup(func() { t.Log(sum.String()) })
