@@ -51,6 +51,15 @@ func (c *untilAnswered) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// SetLinger is that of the connection below, for who wants to drop it with all that is
+// on its way.
+func (c *untilAnswered) SetLinger(sec int) error {
+	if t, ok := c.Conn.(*net.TCPConn); ok {
+		return t.SetLinger(sec)
+	}
+	return nil
+}
+
 // Close implements [net.Conn].
 func (c *untilAnswered) Close() error {
 	c.unwatch()

@@ -21,6 +21,7 @@ import (
 // (errors.deadletterqueue.*).
 type DLQ struct {
 	Client   *kgo.Client
+	Line     *kafkaclient.Line // the client's; nil: it is not cut
 	Topic    string
 	Context  bool // errors.deadletterqueue.context.headers.enable
 	Task     connectors.TaskID
@@ -72,6 +73,12 @@ func (d *DLQ) Report(ctx context.Context, r pipeline.Report) {
 // Flush waits until all reports are written or have failed.
 func (d *DLQ) Flush(ctx context.Context) error { return d.Client.Flush(ctx) }
 
+// Abort closes the client without what it has not written yet.
+func (d *DLQ) Abort() {
+	d.Line.Cut()
+	d.Client.Close()
+}
+
 // Close flushes, for five seconds at most, and closes the client.
 func (d *DLQ) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
@@ -79,6 +86,7 @@ func (d *DLQ) Close() {
 	if err := d.Flush(ctx); err != nil {
 		d.Log.Error("reports to the dead letter queue are lost", "topic", d.Topic, "reports", d.Client.BufferedProduceRecords(), "err", err)
 	}
+	d.Line.Release()
 	d.Client.Close()
 }
 

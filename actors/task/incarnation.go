@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/troupeio/troupe/actors/kafkaclient"
 	"github.com/troupeio/troupe/actors/pipeline"
 )
 
@@ -32,9 +33,10 @@ type incarnation struct {
 	pool   batchPool
 
 	failOnce sync.Once
-	broken   chan struct{} // closed at the first failure
-	dead     atomic.Bool   // ended: what comes later from this incarnation is refused
-	lapsed   atomic.Bool   // the lease has run out
+	broken   chan struct{}                    // closed at the first failure
+	dead     atomic.Bool                      // ended: what comes later from this incarnation is refused
+	lapsed   atomic.Bool                      // the lease has run out
+	line     atomic.Pointer[kafkaclient.Line] // of the producer; nil: there is none yet, or it is not cut
 }
 
 func (i *incarnation) init(c Common, spans Spans, n int, tell func(event)) {

@@ -15,13 +15,16 @@ var ErrLease = errors.New("the node's lease has run out: the task may run elsewh
 
 // allowed is asked before each put, produce and commit. The first no is final for the
 // incarnation, which it ends; nothing more of it is let out, not even the last commit
-// of what was put or acknowledged before.
+// of what was put or acknowledged before. What its producer has handed to the network
+// and the broker's machine has not received is taken back: else it would arrive when
+// the network heals, behind what a successor has written by then.
 func (i *incarnation) allowed() bool {
 	if !i.lapsed.Load() && (i.common.Allowed == nil || i.common.Allowed()) {
 		return true
 	}
 	i.lapsed.Store(true)
 	i.dead.Store(true)
+	i.line.Load().Cut()
 	i.fail(ErrLease)
 	return false
 }

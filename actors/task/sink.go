@@ -145,7 +145,7 @@ func (r *sinkRun) runConsumer() error {
 	parts, err := r.Build(r.pollCtx)
 	if r.pollCtx.Err() != nil {
 		if parts != nil {
-			parts.close()
+			parts.close(false)
 		}
 		return nil
 	}
@@ -153,6 +153,9 @@ func (r *sinkRun) runConsumer() error {
 		return err
 	}
 	r.parts.Store(parts)
+	if parts.DLQ != nil {
+		r.line.Store(parts.DLQ.Line)
+	}
 	if !r.passGate(false) {
 		return nil
 	}

@@ -65,7 +65,7 @@ func (r *sinkRun) end(orderly bool) {
 		}
 		r.cutClient()
 		if parts != nil {
-			parts.close()
+			parts.close(r.lapsed.Load())
 		}
 	}
 	if abandoned {
@@ -135,8 +135,14 @@ func (r *sinkRun) closeClient() {
 	r.client.CloseAllowingRebalance()
 }
 
-func (p *SinkParts) close() {
-	if p.DLQ != nil {
+// close closes what the parts have open. Out of the lease reports are given up: what
+// they are about is read again.
+func (p *SinkParts) close(lapsed bool) {
+	switch {
+	case p.DLQ == nil:
+	case lapsed:
+		p.DLQ.Abort()
+	default:
 		p.DLQ.Close()
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"github.com/troupeio/troupe/actors/kafkaclient"
 	"github.com/troupeio/troupe/actors/pipeline"
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/connectors"
@@ -35,8 +36,9 @@ type SourceParts struct {
 	Chain      *pipeline.Chain
 	Converters *pipeline.Converters
 	Errors     *pipeline.Errors
-	Client     *kgo.Client  // the task's producer; closed by the task
-	Topics     TopicEnsurer // nil: left to the broker
+	Client     *kgo.Client       // the task's producer; closed by the task
+	Line       *kafkaclient.Line // the producer's; nil: it is not cut
+	Topics     TopicEnsurer      // nil: left to the broker
 	// Originals says that reports print records, so that the records before the
 	// transforms are kept.
 	Originals bool
@@ -170,6 +172,7 @@ func (r *sourceRun) runPlugin() error {
 		return err
 	}
 	r.parts.Store(parts)
+	r.line.Store(parts.Line)
 	if _, ok := parts.Task.(connectors.RecordCommitter); ok {
 		r.committer = true
 	}

@@ -38,10 +38,16 @@ func (r *sourceRun) end(bool) {
 	r.cancel()
 	closeClient := func() {
 		if p := r.parts.Load(); p != nil && p.Client != nil {
+			if p.Client.BufferedProduceRecords() > 0 {
+				p.Line.Cut() // they are read again: these are not to arrive after that
+			} else {
+				p.Line.Release()
+			}
 			p.Client.Close()
 		}
 	}
 	if abandoned {
+		r.line.Load().Cut()
 		go func() { // the pump may still be building; its client is closed when it is done
 			<-r.pumpDone
 			closeClient()

@@ -270,12 +270,12 @@ func (b *builder) source(ctx context.Context) (*task.SourceParts, error) {
 	if err != nil {
 		return nil, b.failed(err)
 	}
-	client, err := b.producer(ctx, p.config, "connector-producer-"+b.id.String())
+	client, line, err := b.producer(ctx, p.config, "connector-producer-"+b.id.String())
 	if err != nil {
 		return nil, b.failed(err)
 	}
 	out := &task.SourceParts{Task: b.plugin.NewSourceTask(), TaskClass: b.info.TaskClass, Config: p.taskConfig, Chain: p.chain,
-		Converters: p.converters, Errors: p.errors, Client: client, Originals: p.logging}
+		Converters: p.converters, Errors: p.errors, Client: client, Line: line, Originals: p.logging}
 	if topics != nil {
 		out.Topics = topics
 	}
@@ -287,22 +287,23 @@ func (b *builder) failed(err error) error {
 	return err
 }
 
-func (b *builder) producer(ctx context.Context, config map[string]string, clientID string) (*kgo.Client, error) {
+func (b *builder) producer(ctx context.Context, config map[string]string, clientID string) (*kgo.Client, *kafkaclient.Line, error) {
 	props := kafkaclient.ProducerProps(b.w.Props, config, clientID)
 	res, err := kafkaclient.Options(kafkaclient.Producer, props, kafkaclient.Env{Logger: b.common.Log, ClientID: clientID})
 	if err != nil {
-		return nil, configurationError("configuring the producer", err)
+		return nil, nil, configurationError("configuring the producer", err)
 	}
 	res.Report.Log(context.Background(), b.common.Log)
-	client, err := kgo.NewClient(append(res.Opts, kgo.UnknownTopicRetries(-1))...)
+	line := &kafkaclient.Line{}
+	client, err := kgo.NewClient(append(res.Opts, kgo.UnknownTopicRetries(-1), line.Opt())...)
 	if err != nil {
-		return nil, configurationError("making the producer", err)
+		return nil, nil, configurationError("making the producer", err)
 	}
 	if err := logIn(ctx, client, props, "producer"); err != nil {
 		client.Close()
-		return nil, err
+		return nil, nil, err
 	}
-	return client, nil
+	return client, line, nil
 }
 
 // sink makes the parts of a sink task.
@@ -399,10 +400,10 @@ func (b *builder) deadLetters(ctx context.Context, p *parts, topic string) (*tas
 	if err := b.w.createTopic(ctx, p.config, "connector-dlq-adminclient-", topic, 1, rf, nil); err != nil {
 		return nil, connectors.Errorf("Could not initialize dead letter queue with topic=%s: %w", topic, err)
 	}
-	client, err := b.producer(ctx, p.config, "connector-dlq-producer-"+b.id.String())
+	client, line, err := b.producer(ctx, p.config, "connector-dlq-producer-"+b.id.String())
 	if err != nil {
 		return nil, err
 	}
-	return &task.DLQ{Client: client, Topic: topic, Context: strings.EqualFold(p.config["errors.deadletterqueue.context.headers.enable"], "true"),
+	return &task.DLQ{Client: client, Line: line, Topic: topic, Context: strings.EqualFold(p.config["errors.deadletterqueue.context.headers.enable"], "true"),
 		Task: b.id, Log: b.common.Log, Counters: &b.info.Metrics.Counters}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -15,6 +16,7 @@ type conn struct {
 	owner         *Endpoint
 	in, out       *half
 	local, remote net.Addr
+	discard       atomic.Bool // Close drops what is on its way
 }
 
 // half is one direction of a stream. Invariant: segments are read in the order in
@@ -123,9 +125,18 @@ func (c *conn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Close ends the direction out after what was written, and breaks the direction in.
+// Close ends the direction out after what was written, which arrives when the link
+// lets it, as a kernel sends on for a process that has closed; and breaks the direction
+// in.
 func (c *conn) Close() error {
-	c.drop(false)
+	c.drop(c.discard.Load())
+	return nil
+}
+
+// SetLinger with 0 has Close reset the stream, and drop what has not arrived by then,
+// as [net.TCPConn.SetLinger] does.
+func (c *conn) SetLinger(sec int) error {
+	c.discard.Store(sec == 0)
 	return nil
 }
 
