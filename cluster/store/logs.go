@@ -102,7 +102,7 @@ func (s *Logs) clientOptions() []kgo.Opt {
 	if s.o.ReadUncommitted {
 		isolation = kgo.ReadUncommitted()
 	}
-	return []kgo.Opt{
+	return append(writeOptions(),
 		kgo.FetchIsolationLevel(isolation),
 		kgo.KeepRetryableFetchErrors(), // among them the deletion of a topic, which would else be retried in silence
 		kgo.KeepControlRecords(),       // a transaction's last offset is a control record: without it positions would stop short
@@ -112,6 +112,12 @@ func (s *Logs) clientOptions() []kgo.Opt {
 		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartitionBytes),
+	)
+}
+
+// writeOptions are those of all clients that write to the topics.
+func writeOptions() []kgo.Opt {
+	return []kgo.Opt{
 		kgo.MetadataMinAge(100 * time.Millisecond),
 		// As Kafka Connect's producers: no idempotence, so that no further ACL is
 		// needed and a write can be given up; order is kept by one request at a time.
@@ -196,6 +202,11 @@ func (s *Logs) Stop() {
 	s.cancel()
 	for _, l := range s.logs {
 		l.fail(kgo.ErrClientClosed, false) // from here on nobody starts a listing
+	}
+	for _, l := range s.logs {
+		if l.appender != nil {
+			l.appender.stop()
+		}
 	}
 	if s.cl != nil {
 		s.cl.Close()

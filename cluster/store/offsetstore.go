@@ -24,6 +24,7 @@ type OffsetStore struct {
 func NewOffsetStore(logs *Logs, t Topic) *OffsetStore {
 	s := &OffsetStore{table: newOffsetTable(logs.log)}
 	s.log = logs.add(t, s.records)
+	s.log.appender = &appender{logs: logs}
 	return s
 }
 
@@ -64,7 +65,8 @@ func (s *OffsetStore) All(ctx context.Context, connector string) ([]connectors.P
 	return s.table.all(connector), nil
 }
 
-// Put implements [Offsets].
+// Put implements [Offsets]. A Put whose ctx has ended does not take effect later, but
+// for what the broker's machine has received already.
 func (s *OffsetStore) Put(ctx context.Context, connector string, offsets []connectors.PartitionOffset, headers ...kgo.RecordHeader) error {
 	recs, err := s.Records(connector, offsets, headers...)
 	if err != nil {

@@ -22,6 +22,8 @@ type topicLog struct {
 	logs   *Logs
 	topic  Topic
 	handle func(recs []*kgo.Record)
+	// appender writes to it; nil: the client that reads does.
+	appender *appender
 
 	// Set by Start, before anything reads them.
 	id         [16]byte
@@ -252,7 +254,8 @@ func (l *topicLog) list() {
 }
 
 // append writes records and returns when the last is durable, with the end offset
-// after each partition's last record.
+// after each partition's last record. With an appender what is given up, because ctx
+// ends, does not arrive later, but for what the broker's machine had received by then.
 func (l *topicLog) append(ctx context.Context, recs ...*kgo.Record) ([]int64, error) {
 	if err := l.err(); err != nil {
 		return nil, fmt.Errorf("writing to topic %s: %w", l.topic.Name, err)
@@ -266,7 +269,11 @@ func (l *topicLog) append(ctx context.Context, recs ...*kgo.Record) ([]int64, er
 	for _, r := range recs {
 		r.Topic = l.topic.Name
 	}
-	for _, res := range l.logs.cl.ProduceSync(ctx, recs...) {
+	produced, err := l.produce(ctx, recs)
+	if err != nil {
+		return nil, fmt.Errorf("writing to topic %s: %w", l.topic.Name, err)
+	}
+	for _, res := range produced {
 		if res.Err != nil {
 			if errors.Is(res.Err, kerr.UnknownTopicOrPartition) || errors.Is(res.Err, kerr.UnknownTopicID) {
 				l.checkDeleted()
@@ -278,6 +285,13 @@ func (l *topicLog) append(ctx context.Context, recs ...*kgo.Record) ([]int64, er
 		}
 	}
 	return ends, nil
+}
+
+func (l *topicLog) produce(ctx context.Context, recs []*kgo.Record) (kgo.ProduceResults, error) {
+	if l.appender != nil {
+		return l.appender.produce(ctx, recs)
+	}
+	return l.logs.cl.ProduceSync(ctx, recs...), nil
 }
 
 // listUntil lists offsets (-1 ends, -2 beginnings), again and again while brokers
