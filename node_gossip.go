@@ -40,6 +40,12 @@ func (g *gossip) Sees(boot string) bool {
 	return m != nil && m.Sees(boot)
 }
 
+// Answers asks a life of a node directly, as [membership.Gossip.Answers] does.
+func (g *gossip) Answers(node, boot, addr string) bool {
+	m := g.get()
+	return m != nil && m.Answers(node, boot, addr)
+}
+
 // Unreachable implements [cluster.Gossip].
 func (g *gossip) Unreachable() []string {
 	if m := g.get(); m != nil {

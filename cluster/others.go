@@ -155,18 +155,39 @@ func (c *Coordinator) evict(p group.Peer, wait time.Duration) {
 	if !c.sleep(wait) {
 		return
 	}
+	told := false
 	for c.member.Lease().Held() { // or this node itself should have been taken out
 		switch c.judge(c.member.State(), p) {
 		case leaveIt:
 			return
 		case evictIt:
-			c.takeOut(p)
-			return
+			if !c.answers(p) {
+				c.takeOut(p)
+				return
+			}
+			if !told {
+				told = true
+				c.Logger.Info("others have lost a node that answers this one: it stays in the group", "node", p.ID)
+			}
 		}
 		if !c.sleep(answerPause) {
 			return
 		}
 	}
+}
+
+// answerer is gossip that can ask a node itself instead of those who talk of it.
+type answerer interface {
+	Answers(node, boot, addr string) bool
+}
+
+// answers reports whether a node that gossip has lost answers this one all the same.
+// Gossip is hearsay: nodes that come back from a partition have everybody else told
+// dead, and a node that is taken out by that while Kafka does not reach it hears of it
+// only when its lease ends.
+func (c *Coordinator) answers(p group.Peer) bool {
+	a, ok := c.Gossip.(answerer)
+	return ok && a.Answers(p.ID, p.Boot, p.Gossip)
 }
 
 // verdict is on a node that gossip has lost.

@@ -281,6 +281,20 @@ func (g *Gossip) Sees(boot string) bool {
 // ever seen it alive (in the last day).
 func (g *Gossip) Seen(boot string) (now, ever bool) { return g.t.seenBoot(boot) }
 
+// Answers asks a life of a node directly, at its gossip address, and reports whether
+// it answers within ProbeTimeout, for which it may block. What others say of that life
+// counts for nothing: those who could not be heard for a while, and have lost
+// everybody meanwhile, spread that once they are heard again, and it takes those who
+// are alive a moment to deny it.
+func (g *Gossip) Answers(node, boot, addr string) bool {
+	at, err := net.ResolveUDPAddr("udp", addr)
+	if err != nil {
+		return false
+	}
+	_, err = g.m.Ping(Meta{Node: node, Boot: boot}.name(), at)
+	return err == nil
+}
+
 // Silence returns how long no peer has answered a probe of this node, 0 while it has
 // no peers. One is probed every ProbeInterval, whatever the size of the group, so
 // over a second says that this node is cut off from all (or was not running),
