@@ -2,5 +2,5 @@
 
 package cluster_test
 
-// chaosSeeds is how many seeds run by default: about a minute on two cores.
-const chaosSeeds = 150
+// chaosSeeds is how many seeds run by default: each takes about a second of one core.
+const chaosSeeds = 200
