@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/troupeio/troupe/cluster/clustertest"
 )
 
 // TestChaosOneCrash is the plainest trouble: three nodes, and one crashes.
@@ -31,6 +33,42 @@ func TestChaosOneCrash(t *testing.T) {
 		t.Logf("settled %v after the crash; %+v", time.Since(crashed), w.check.longestGap)
 		d.finish()
 	})
+}
+
+// TestChaosHearsay: a node that was not heard loses the others and has them told dead
+// when it is heard again, while Kafka does not reach two of those. They are not taken
+// out of the group by that: they would work on until their leases end.
+func TestChaosHearsay(t *testing.T) {
+	for seed := uint64(1); seed <= 8; seed++ {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, seed)
+			for range 5 {
+				w.newHost().up()
+				w.starting.Wait() // the first one leads
+			}
+			d := newDriver(w)
+			for i := range 4 {
+				d.create(fmt.Sprintf("c%d", i), 3)
+			}
+			d.settle()
+			time.Sleep(10 * time.Second)
+			mute := &fault{what: "n5 is not heard", gossip: func(a, b *host) clustertest.Link { return clustertest.Link{Cut: a.id == "n5"} }}
+			away := &fault{what: "the broker is out of reach of n2 and n3", kafka: func(h *host) (to, back clustertest.Link) {
+				l := clustertest.Link{Cut: h.id == "n2" || h.id == "n3"}
+				return l, l
+			}}
+			w.begin(mute)
+			time.Sleep(1400*time.Millisecond + time.Duration(seed)*100*time.Millisecond) // as long as it takes to lose them
+			w.begin(away)
+			w.end(mute)
+			time.Sleep(8 * time.Second)
+			w.end(away)
+			d.finish()
+			if c := w.check; max(c.longest, c.longestCut, c.longestBlind) > maxOverlapCut {
+				t.Errorf("a task ran twice for %v, %v, %v", c.longest, c.longestCut, c.longestBlind)
+			}
+		})
+	}
 }
 
 // TestChaos runs whole clusters through random trouble, each seed in a bubble of

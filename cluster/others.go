@@ -155,20 +155,13 @@ func (c *Coordinator) evict(p group.Peer, wait time.Duration) {
 	if !c.sleep(wait) {
 		return
 	}
-	told := false
 	for c.member.Lease().Held() { // or this node itself should have been taken out
 		switch c.judge(c.member.State(), p) {
 		case leaveIt:
 			return
 		case evictIt:
-			if !c.answers(p) {
-				c.takeOut(p)
-				return
-			}
-			if !told {
-				told = true
-				c.Logger.Info("others have lost a node that answers this one: it stays in the group", "node", p.ID)
-			}
+			c.takeOut(p)
+			return
 		}
 		if !c.sleep(answerPause) {
 			return
@@ -212,6 +205,9 @@ func (c *Coordinator) judge(st *group.State, p group.Peer) verdict {
 	// waited for; of two nodes there is nobody to answer.
 	if len(st.Peers) > 2 && c.Gossip.Silence() > freshAnswer {
 		return askAgain
+	}
+	if c.answers(p) {
+		return askAgain // until gossip sees it again, or it does not answer
 	}
 	return evictIt
 }

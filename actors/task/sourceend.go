@@ -38,7 +38,7 @@ func (r *sourceRun) end(bool) {
 	r.cancel()
 	closeClient := func() {
 		if p := r.parts.Load(); p != nil && p.Client != nil {
-			if p.Client.BufferedProduceRecords() > 0 {
+			if r.ledger.Active() > 0 && p.Client.BufferedProduceRecords() > 0 {
 				p.Line.Cut() // they are read again: these are not to arrive after that
 			} else {
 				p.Line.Release()
