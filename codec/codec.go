@@ -39,16 +39,32 @@ type HeaderConverter interface {
 // use. What it handed out stays valid for as long as it is referenced.
 type Buffer struct {
 	free  []byte // empty, with the room that is left as its capacity
-	Chunk int    // size of a chunk, bytes; 64 KiB when 0
+	chunk int    // size of the next chunk, bytes; maxChunk when 0
+}
+
+// Sizes of chunks, bytes.
+const (
+	recordRoom = 1 << 10 // for each record, while they are few
+	maxChunk   = 64 << 10
+)
+
+// Expect says how many records the next batch has: for a few, as of the many
+// connectors that see a record now and then, a small chunk will do. What is left of a
+// chunk and is little beside the next one is given up.
+func (b *Buffer) Expect(records int) {
+	b.chunk = min(max(1, records)*recordRoom, maxChunk)
+	if cap(b.free) < b.chunk/4 {
+		b.free = nil
+	}
 }
 
 // Next returns an empty slice with room for at least a small record. Append to
 // it, then tell [Buffer.Keep].
 func (b *Buffer) Next() []byte {
 	if cap(b.free) < 256 {
-		n := b.Chunk
+		n := b.chunk
 		if n == 0 {
-			n = 64 << 10
+			n = maxChunk
 		}
 		b.free = make([]byte, 0, n)
 	}

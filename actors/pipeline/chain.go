@@ -189,6 +189,8 @@ type Converters struct {
 // value in this order, as Kafka Connect does.
 func (c *Converters) ToRaw(ctx context.Context, b *Batch) error {
 	raw := b.RawRoom()
+	c.keys.Expect(len(b.Records))
+	c.values.Expect(len(b.Records))
 	var stage Stage
 	for i := 0; i < len(b.Records); {
 		at, err := c.runToRaw(b, raw, i, &stage)

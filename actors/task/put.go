@@ -136,8 +136,8 @@ func (r *sinkRun) runPut() {
 		return
 	case <-r.up:
 	}
-	t := time.NewTicker(r.FlushInterval)
-	defer t.Stop()
+	t := newBeat(r.FlushInterval)
+	defer t.stop()
 	quiet := true
 	failed := func(err error) {
 		r.put.hurry.Store(true)
@@ -147,7 +147,11 @@ func (r *sinkRun) runPut() {
 		select {
 		case <-r.ctx.Done():
 			return
-		case m := <-r.toPut:
+		case <-r.toPut.ready:
+			m, ok := r.toPut.pop()
+			if !ok {
+				continue
+			}
 			if m.barrier != nil {
 				if err := r.atBarrier(m.barrier); err != nil {
 					failed(err)
@@ -169,6 +173,8 @@ func (r *sinkRun) runPut() {
 				failed(err)
 			}
 		case <-t.C:
+			t.again()
+			r.pool.release()
 			if r.put.hurry.Load() || len(r.put.open) == 0 || !r.allowed() {
 				continue
 			}

@@ -67,7 +67,7 @@ type sinkRun struct {
 	send        func(ctx context.Context, offsets map[string]map[int32]kgo.EpochOffset) error
 	clientLife  context.Context //nolint:containedctx // the client's: it bounds its Close
 	cutClient   context.CancelFunc
-	toPut       chan putMsg
+	toPut       *queue[putMsg]
 	up          chan struct{} // closed when the plugin has started
 	consumeDone chan struct{}
 	putDone     chan struct{}
@@ -81,7 +81,7 @@ type sinkRun struct {
 }
 
 func newSinkRun(spec SinkSpec, n int, final *atomic.Bool, tell func(event)) *sinkRun {
-	r := &sinkRun{SinkSpec: spec, final: final, toPut: make(chan putMsg, 2*maxBatches), up: make(chan struct{}), consumeDone: make(chan struct{}), putDone: make(chan struct{}),
+	r := &sinkRun{SinkSpec: spec, final: final, toPut: newQueue[putMsg](), up: make(chan struct{}), consumeDone: make(chan struct{}), putDone: make(chan struct{}),
 		topics: make(map[string]bool), gens: make(map[connectors.TopicPartition]int64), urgent: make(chan *barrier, 16)}
 	r.init(spec.Common, spec.Spans, n, tell)
 	r.clientLife, r.cutClient = context.WithCancel(context.Background())
@@ -96,9 +96,9 @@ func (r *sinkRun) begin(c actor.Context) {
 	transform := r.stageOf(c.Self(), r.stageFailed, r.transform, func(m any) {
 		switch m := m.(type) {
 		case *barrier:
-			r.toPutLoop(putMsg{barrier: m})
+			r.toPut.push(putMsg{barrier: m})
 		case *pipeline.Batch:
-			r.toPutLoop(putMsg{batch: m})
+			r.toPut.push(putMsg{batch: m})
 		}
 	})
 	r.next = c.SpawnPrefix(transform.props(), "transform")
@@ -121,13 +121,6 @@ func (r *sinkRun) stageFailed(err error) bool {
 	r.put.hurry.Store(true)
 	r.breakOff()
 	return !stopped
-}
-
-func (r *sinkRun) toPutLoop(m putMsg) {
-	select {
-	case r.toPut <- m:
-	case <-r.ctx.Done():
-	}
 }
 
 // consume builds the parts, starts the plugin and reads from Kafka.

@@ -102,7 +102,7 @@ func (r *sinkRun) lastBarrier(orderly bool, grace <-chan time.Time) bool {
 	// What is on its way is not put any more; what was put is committed.
 	r.put.hurry.Store(true)
 	direct := &barrier{kind: last, done: make(chan struct{})}
-	r.toPutLoop(putMsg{barrier: direct})
+	r.toPut.push(putMsg{barrier: direct})
 	select {
 	case <-b.done:
 		return true

@@ -66,15 +66,36 @@ type batchPool struct {
 // poolKeeps bounds what is kept of each.
 const poolKeeps = 48
 
+// release lets go of what nothing has asked for since the call before: an idle task
+// keeps nothing.
+func (p *batchPool) release() {
+	p.batches.release()
+	p.recs.release()
+	p.raws.release()
+	p.offsets.release()
+	p.slabs.release()
+}
+
 // stack holds slices or batches that nobody uses.
 type stack[T any] struct {
-	mu   sync.Mutex
-	free []T
+	mu    sync.Mutex
+	free  []T
+	asked bool // since the last release
+}
+
+func (s *stack[T]) release() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.asked {
+		s.free = nil
+	}
+	s.asked = false
 }
 
 func (s *stack[T]) pop() (v T, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.asked = true
 	n := len(s.free)
 	if n == 0 {
 		return v, false

@@ -74,9 +74,9 @@ type sourceRun struct {
 	ledger    *Ledger
 	lent      atomic.Pointer[data.Record] // the slots that the plugin has from Batch
 
-	toProduce chan *pipeline.Batch
-	toCommit  chan *inflight // settled batches of a RecordCommitter
-	committer bool           // the plugin is one; set before the first batch
+	toProduce *queue[*pipeline.Batch]
+	toCommit  *queue[*inflight] // settled batches of a RecordCommitter
+	committer bool              // the plugin is one; set before the first batch
 	pumpDone  chan struct{}
 
 	producing    atomic.Int64 // batches converted and not handed to the client yet
@@ -91,7 +91,7 @@ type sourceRun struct {
 }
 
 func newSourceRun(spec SourceSpec, n int, tell func(event)) *sourceRun {
-	r := &sourceRun{SourceSpec: spec, ledger: NewLedger(), toProduce: make(chan *pipeline.Batch, maxBatches+1), toCommit: make(chan *inflight, maxBatches+1),
+	r := &sourceRun{SourceSpec: spec, ledger: NewLedger(), toProduce: newQueue[*pipeline.Batch](), toCommit: newQueue[*inflight](),
 		pumpDone: make(chan struct{}), cut: make(chan struct{}), topics: make(map[string]bool)}
 	r.init(spec.Common, spec.Spans, n, tell)
 	return r
@@ -114,10 +114,7 @@ func (r *sourceRun) begin(c actor.Context) {
 	c.SpawnPrefix(owner(owned(r.produceLoop), r.cancel), "produce")
 	convert := r.stageOf(c.Self(), r.stageFailed, r.convert, func(m any) {
 		r.producing.Add(1)
-		select {
-		case r.toProduce <- m.(*pipeline.Batch):
-		case <-r.ctx.Done():
-		}
+		r.toProduce.push(m.(*pipeline.Batch))
 	})
 	r.converter = c.SpawnPrefix(convert.props(), "convert")
 	transform := r.stageOf(c.Self(), r.stageFailed, r.transform, func(m any) {

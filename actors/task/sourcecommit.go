@@ -15,7 +15,11 @@ func (r *sourceRun) recordCommitLoop() {
 		select {
 		case <-r.ctx.Done():
 			return
-		case f := <-r.toCommit:
+		case <-r.toCommit.ready:
+			f, ok := r.toCommit.pop()
+			if !ok {
+				continue
+			}
 			rc, slab := r.parts.Load().Task.(connectors.RecordCommitter), f.slab
 			for i := range f.batch.Records {
 				if r.dead.Load() || !r.allowed() {
@@ -37,17 +41,19 @@ func (r *sourceRun) recordCommitLoop() {
 
 // commitLoop stores the offsets of the acknowledged prefix at every interval.
 func (r *sourceRun) commitLoop() {
-	t := time.NewTicker(r.FlushInterval)
-	defer t.Stop()
+	t := newBeat(r.FlushInterval)
+	defer t.stop()
 	for {
 		select {
 		case <-r.ctx.Done():
 			return
 		case <-t.C:
+			t.again()
 			select {
 			case <-r.broken: // the final commit is end's
 				return
 			default:
+				r.pool.release()
 				r.commit()
 			}
 		}

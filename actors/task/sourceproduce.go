@@ -20,7 +20,11 @@ func (r *sourceRun) produceLoop() {
 		select {
 		case <-r.ctx.Done():
 			return
-		case b := <-r.toProduce:
+		case <-r.toProduce.ready:
+			b, ok := r.toProduce.pop()
+			if !ok {
+				continue
+			}
 			if r.dead.Load() || !r.allowed() {
 				return // its offsets are not stored any more: it would come twice
 			}
@@ -173,10 +177,7 @@ func (r *sourceRun) unproduced(f *inflight, i int, rec *kgo.Record, err error) {
 // settled is called when the last record of a batch is.
 func (r *sourceRun) settled(f *inflight) {
 	if r.committer {
-		select {
-		case r.toCommit <- f:
-		case <-r.ctx.Done(): // the end; its records are read again
-		}
+		r.toCommit.push(f)
 		return
 	}
 	r.retire(f)

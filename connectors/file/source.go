@@ -116,7 +116,7 @@ func (t *SourceTask) collect(ctx context.Context, out []data.Record) ([]data.Rec
 		}
 		if t.end > 0 {
 			if out == nil {
-				out = t.tc.Batch(t.batch)
+				out = t.tc.Batch(t.room())
 			}
 			out = t.take(out, now)
 		}
@@ -133,9 +133,22 @@ func (t *SourceTask) collect(ctx context.Context, out []data.Record) ([]data.Rec
 	}
 }
 
-// look is what a waiting poll does: read on, and when there is nothing see
+// room is how many records the batch may come to have: at the end of the file what
+// is there, since a full batch's slots are hundreds of kilobytes.
+func (t *SourceTask) room() int {
+	if !t.tail.AtEnd() {
+		return t.batch
+	}
+	whole := t.tail.Bytes()[:t.end]
+	return min(t.batch, bytes.Count(whole, []byte{'\n'})+bytes.Count(whole[t.cr:], []byte{'\r'}))
+}
+
+// look is what a waiting poll does: read on if the file has changed, and when there is nothing see
 // whether the file is still the same. It returns true once there are lines.
 func (t *SourceTask) look(ctx context.Context) (bool, error) {
+	if t.end == 0 && t.tail.Quiet() {
+		return false, nil
+	}
 	for t.end == 0 && ctx.Err() == nil {
 		n, err := t.fill()
 		if err != nil {

@@ -439,3 +439,47 @@ func TestConnectors(t *testing.T) {
 		t.Error("exactly-once support must depend on the file")
 	}
 }
+
+// sized notes the room that is asked for.
+type sized struct {
+	*faketask.Context
+	asked []int
+}
+
+func (s *sized) Batch(n int) []data.Record {
+	s.asked = append(s.asked, n)
+	return s.Context.Batch(n)
+}
+
+// TestRoomForWhatThereIs: the slots of a full batch are hundreds of kilobytes, which a
+// line now and then is no reason for.
+func TestRoomForWhatThereIs(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "in.txt")
+	tc := &sized{Context: faketask.New()}
+	task := &SourceTask{}
+	if err := task.Start(t.Context(), tc, faketask.Config("file", path, "topic", "t", "batch.size", "100")); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		add                string
+		least, most, lines int
+	}{
+		{"a\n", 1, 1, 1},
+		{"a\nb\rc\r\nd\n", 4, 8, 4},
+		{strings.Repeat("x\n", 99) + "rest", 99, 99, 99},
+		{strings.Repeat("y\n", 200), 100, 100, 100},
+	} {
+		faketask.Append(t, path, tt.add)
+		tc.asked = nil
+		recs, err := task.Poll(t.Context())
+		if err != nil || len(recs) != tt.lines {
+			t.Fatalf("%d lines of %.10q, %v", len(recs), tt.add, err)
+		}
+		if len(tc.asked) != 1 || tc.asked[0] < tt.least || tc.asked[0] > tt.most {
+			t.Errorf("%.10q: room for %v asked for, want %d to %d", tt.add, tc.asked, tt.least, tt.most)
+		}
+	}
+	if err := task.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

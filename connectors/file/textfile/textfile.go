@@ -18,7 +18,6 @@ import (
 const (
 	minChunk = 16 << 10 // for files to which little is added at a time
 	maxChunk = 1 << 20  // beyond this, larger reads gain nothing measurable
-	tickWait = 250 * time.Millisecond
 )
 
 // Change is what has become of a file since it was opened.
@@ -120,6 +119,9 @@ func (t *Tail) Bytes() []byte { return t.buf[t.r:t.w:t.w] }
 // Pos returns the byte position of the first unconsumed byte.
 func (t *Tail) Pos() int64 { return t.pos }
 
+// AtEnd reports whether the last [Tail.Fill] met the end of the file as it was then.
+func (t *Tail) AtEnd() bool { return t.w < len(t.buf) }
+
 // Consume says that the first n bytes of [Tail.Bytes] are dealt with.
 func (t *Tail) Consume(n int) {
 	t.r += n
@@ -203,6 +205,18 @@ func (t *Tail) Change() Change {
 		return Same
 	}
 	return Replaced
+}
+
+// Quiet reports whether the file is the one that is open and ends where it was read
+// to, by one look at the name: neither [Tail.Fill] nor [Tail.Change] would find
+// anything. It is never sure of what has no size, nor are the files of /proc right
+// about theirs: read now and then all the same.
+func (t *Tail) Quiet() bool {
+	if t.kind != regular {
+		return false
+	}
+	st, err := os.Stat(t.path)
+	return err == nil && !t.leaving && st.Size() == t.pos+int64(t.w-t.r) && os.SameFile(st, t.info)
 }
 
 // Reopen starts from 0 of the file under the name, dropping what is unread. When
