@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/troupeio/troupe/actors/telemetry"
@@ -71,11 +70,7 @@ func (f *fatal) Error() string { return f.err.Error() }
 func (f *fatal) Unwrap() error { return f.err }
 
 func main() {
-	// The collector may let the heap double only up to a point; under load the
-	// process then stays within tens of megabytes (see bench/results.md).
-	if os.Getenv("GOGC") == "" && os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(softMemoryLimit)
-	}
+	keepMemoryLimit()
 	err := run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	if err == nil {
 		return
@@ -88,9 +83,6 @@ func main() {
 	fmt.Fprintln(os.Stderr, "troupe: "+err.Error())
 	os.Exit(exitStart)
 }
-
-// softMemoryLimit is a target for the collector, not a bound.
-const softMemoryLimit = 112 << 20
 
 func run(args []string, _ io.Reader, stdout, stderr io.Writer) error {
 	if len(args) == 0 {
