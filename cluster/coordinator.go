@@ -112,9 +112,11 @@ type Coordinator struct {
 	keys      []store.SessionKey // newest first
 
 	// Of the loop.
-	regained bool // the lease was lost before: starts are spread
-	busy     flights
-	stepped  uint64 // of pokes that the deciding has seen
+	regained   bool // the lease was lost before: starts are spread
+	busy       flights
+	stepped    uint64        // of pokes that the deciding has seen
+	lookTook   time.Duration // of the deciding goroutine, of which there is one: its last look at everything
+	nothingDue looked        // of the loop: when this node had nothing to give up
 }
 
 // flights are what runs beside the loop, at most one of a kind.

@@ -33,12 +33,15 @@ func (c *Coordinator) decideSoon(l *leading) time.Duration {
 	c.stepped = c.poked.Load()
 	c.beside(&c.busy.deciding, func() {
 		// What comes in a burst is decided together.
-		if !c.sleep(decidePause) {
+		if !c.sleep(max(decidePause, pauseAfter(c.lookTook))) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(c.ctx, decideTimeout)
 		defer cancel()
 		next, err := c.decide(ctx, l)
+		if next == idleTick { // nothing waits, and what changes has the loop look at once
+			next = max(next, decideShare*c.lookTook)
+		}
 		if err != nil && c.ctx.Err() == nil {
 			c.Logger.Warn("writing to the assignment log; it is tried again", "err", err)
 			c.sleep(retryPause)
@@ -52,7 +55,11 @@ func (c *Coordinator) decideSoon(l *leading) time.Duration {
 }
 
 const (
-	decidePause   = 3 * time.Millisecond
+	decidePause = 3 * time.Millisecond
+	// decideShare is how many times as long as a decision the pause after it is, at
+	// least, when nothing has changed: a look at everything takes a while in a cluster
+	// with thousands of connectors.
+	decideShare   = 200
 	decideTimeout = 15 * time.Second
 
 	gossipKeyBytes = 32 // AES-256
@@ -86,6 +93,7 @@ func (c *Coordinator) decide(ctx context.Context, l *leading) (next time.Duratio
 	if err := c.renewKey(ctx); err != nil {
 		return 0, err
 	}
+	begun := time.Now()
 	r := c.newRound()
 	if c.MakeGossipKeys && len(c.Log.GossipKeys()) == 0 {
 		key := make([]byte, gossipKeyBytes)
@@ -93,6 +101,7 @@ func (c *Coordinator) decide(ctx context.Context, l *leading) (next time.Duratio
 		r.records = append(r.records, c.Log.KeysRecord([][]byte{key}, r.now))
 	}
 	r.work()
+	c.lookTook = time.Since(begun)
 	if len(r.records) > 0 {
 		if err := c.append(ctx, l, r.records...); err != nil {
 			return 0, err

@@ -144,8 +144,24 @@ func (h *Herder) decideLoop() {
 		case <-h.ctx.Done():
 			return
 		case <-h.changed:
+			begun := time.Now()
 			h.apply()
+			// Thousands of units take a while to look at: what comes in a burst is applied
+			// together, and the looks leave most of the time to the work.
+			h.sleep(pauseAfter(time.Since(begun)))
 		}
+	}
+}
+
+// pauseAfter is the pause after a look at everything that took so long.
+func pauseAfter(took time.Duration) time.Duration { return min(2*took, 100*time.Millisecond) }
+
+func (h *Herder) sleep(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-h.ctx.Done():
+	case <-t.C:
 	}
 }
 
@@ -530,13 +546,8 @@ func (h *Herder) TaskConfigs(name string, applied map[string]string, configs []m
 
 // later publishes after a back-off.
 func (h *Herder) later(name string, failures int) {
-	d := min(250*time.Millisecond<<min(failures, 10), time.Minute)
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-h.ctx.Done():
+	if h.sleep(min(250*time.Millisecond<<min(failures, 10), time.Minute)); h.ctx.Err() != nil {
 		return
-	case <-t.C:
 	}
 	h.writer.do(name, func(ctx context.Context) { h.publish(ctx, name, failures) })
 }

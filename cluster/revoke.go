@@ -17,6 +17,10 @@ func (c *Coordinator) acknowledge(st *group.State) bool {
 	if st.Member == "" {
 		return false
 	}
+	seen := looked{st.Member, c.Log.Last()} // before the look: what comes meanwhile has another one
+	if seen == c.nothingDue {
+		return false
+	}
 	var due []Ack
 	for u, e := range c.Log.Of(st.Member) {
 		if e.State == assign.Revoking {
@@ -24,6 +28,7 @@ func (c *Coordinator) acknowledge(st *group.State) bool {
 		}
 	}
 	if len(due) == 0 {
+		c.nothingDue = seen
 		return false
 	}
 	leader, ok := st.Peer(st.Leader)
@@ -53,6 +58,13 @@ func (c *Coordinator) acknowledge(st *group.State) bool {
 // reaches, which reads of nothing and works until then.
 func RevokeTimeout(grace, flush, session time.Duration) time.Duration {
 	return max(grace+flush, group.LeaseTime(session)) + revokeSlack
+}
+
+// looked is how far the log was read when it was looked through for a member's units,
+// which are too many to do it at each tick.
+type looked struct {
+	member string
+	last   int64
 }
 
 const (
