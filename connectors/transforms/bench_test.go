@@ -72,8 +72,17 @@ func BenchmarkTransform(b *testing.B) {
 		{"ExtractField$Value", map[string]string{"field": "a"}},
 		{"ValueToKey", map[string]string{"fields": "a,b"}},
 		{"TimestampRouter", map[string]string{}},
+		{"Cast$Value", map[string]string{"spec": "a:int64,b:string", syntaxVersion: "V2"}},
+		{"Cast$Value", map[string]string{"spec": "a:int64,n.x:string", syntaxVersion: "V2"}},
+		{"ReplaceField$Value", map[string]string{"renames": "a:z", "exclude": "b", syntaxVersion: "V2"}},
+		{"MaskField$Value", map[string]string{"fields": "b", syntaxVersion: "V2"}},
+		{"ValueToKey", map[string]string{"fields": "a,b", syntaxVersion: "V2"}},
 	} {
-		b.Run(row.class, func(b *testing.B) {
+		name := row.class
+		if row.config[syntaxVersion] != "" {
+			name += "/" + row.config["spec"] + "V2"
+		}
+		b.Run(name, func(b *testing.B) {
 			t := newTransform(b, row.class, row.config)
 			in := lineRecord()
 			in.ValueSchema, in.Value, in.KeySchema, in.Key, in.Timestamp = wide, value, wide, value, 1483425001864

@@ -1,8 +1,6 @@
 package transforms
 
 import (
-	"strings"
-
 	"github.com/troupeio/troupe/codec/configdef"
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/connectors"
@@ -27,91 +25,33 @@ func extractFieldSpec() spec {
 		name: "ExtractField", sides: true,
 		keys: []configdef.Key{
 			{Name: "field", Type: configdef.String, Default: configdef.Required, Importance: configdef.Medium, Doc: "Field name to extract."},
-			{Name: "field.syntax.version", Type: configdef.String, Default: "V1", Importance: configdef.High,
-				Validator: configdef.OneOfAnyCase("V1", "V2"),
-				Doc: "Defines the version of the syntax to access fields. If set to `V1`, then the field paths are limited to access the elements at the root level of the struct or map. " +
-					"If set to `V2`, the syntax will support accessing nested elements. To access nested elements, dotted notation is used. " +
-					"If dots are already included in the field name, then backtick pairs can be used to wrap field names containing dots. " +
-					"E.g. to access the subfield `baz` from a field named \"foo.bar\" in a struct/map the following format can be used to access its elements: \"`foo.bar`.baz\"."},
+			syntaxKey(),
 			replaceNullKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			path, ok := c.NullableString("field")
 			t := &extractField{side: side, path: path, steps: []string{path}, withDefault: c.Bool(replaceNull),
 				cache: data.NewSchemaCache[*data.Schema](cachedSchemas)}
-			if strings.EqualFold(c.String("field.syntax.version"), "V2") {
-				if !ok {
-					return nil, &connectors.Error{JavaClass: nullPointerException, Msg: "field is null", Class: connectors.Configuration}
-				}
-				var err error
-				if t.steps, err = parsePath(path); err != nil {
-					return nil, err
-				}
+			if !usesPaths(c) {
+				return t, nil
+			}
+			if !ok {
+				return nil, &connectors.Error{JavaClass: nullPointerException, Msg: "field is null", Class: connectors.Configuration}
+			}
+			steps, err := parsePath(path)
+			if err != nil {
+				return nil, err
+			}
+			if throughArrays(steps) {
+				return &extractElements{side: side, reader: newFieldReader(path, steps, t.withDefault)}, nil
+			}
+			t.steps = nil
+			for _, s := range steps {
+				t.steps = append(t.steps, s.name)
 			}
 			return t, nil
 		},
 	}
-}
-
-// parsePath splits a path of KIP-821 into its steps. A step that begins with a
-// backtick runs to the next one that stands before a dot or at the end and has
-// no backslash before it; every other backtick stands for itself, and the
-// backslash of one before a dot is dropped.
-func parsePath(path string) ([]string, error) {
-	if path == "" {
-		return nil, nil
-	}
-	var steps []string
-	for rest := path; ; {
-		if !strings.HasPrefix(rest, "`") {
-			step, after, more := strings.Cut(rest, ".")
-			steps = append(steps, step)
-			if !more {
-				return steps, nil
-			}
-			rest = after
-			continue
-		}
-		step, n := quotedStep(rest[1:])
-		if n < 0 {
-			at := len([]rune(path[:len(path)-len(rest)]))
-			return nil, connectors.ConfigError("Incomplete backtick pair in path: [%s], consider adding a backslash before backtick at position %d to escape it", path, at)
-		}
-		steps = append(steps, step)
-		rest = rest[1+n:]
-		if rest == "" {
-			return steps, nil
-		}
-		rest = rest[1:] // the dot
-	}
-}
-
-// quotedStep reads a step whose first backtick is behind us, and returns how many
-// bytes it takes with its last backtick; -1 when that is not there.
-func quotedStep(s string) (step string, n int) {
-	var b strings.Builder
-	from := 0
-	for i := range len(s) {
-		if s[i] != '`' {
-			continue
-		}
-		end := i == len(s)-1
-		if !end && s[i+1] != '.' {
-			continue
-		}
-		// The first character of a step cannot be escaped: before it is the backtick.
-		escaped := i > 0 && s[i-1] == '\\'
-		if !escaped {
-			b.WriteString(s[from:i])
-			return b.String(), i + 1
-		}
-		if end {
-			return "", -1
-		}
-		b.WriteString(s[from:i-1] + "`")
-		from = i + 1
-	}
-	return "", -1
 }
 
 // Apply implements [connectors.Transformation].

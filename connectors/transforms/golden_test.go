@@ -44,12 +44,31 @@ func instance(class string, config map[string]*string) (t connectors.Transformat
 	return nil, nil, false, nil
 }
 
+// pathsIgnored reports whether a vector gives a path to a class that has
+// field.syntax.version here and not in Kafka Connect 4.1, which then takes the
+// path for a name.
+func pathsIgnored(v *vector) bool {
+	version := v.Config[syntaxVersion]
+	if version == nil || !strings.EqualFold(*version, "V2") || strings.Contains(v.Class, ".ExtractField$") {
+		return false
+	}
+	for _, key := range []string{"field", "fields", "spec", "exclude", "include", "renames",
+		"topic.field", "partition.field", "offset.field", "timestamp.field", "static.field"} {
+		if p := v.Config[key]; p != nil && strings.ContainsAny(*p, ".`[") {
+			return true
+		}
+	}
+	return false
+}
+
 // waiver names the rule by which a vector is not compared, "" when it is. There
-// are these two rules and no others.
+// are these three rules and no others.
 func waiver(v *vector, known bool, input *data.Record) string {
 	switch {
 	case !known:
 		return "the class does not exist: " + v.Class
+	case pathsIgnored(v):
+		return "a path where Kafka Connect has names alone and ignores field.syntax.version"
 	case input != nil && emptyTopic(v.Input):
 		return "the input's topic is the empty string, which a record of ours cannot tell from null and Kafka does not allow"
 	}

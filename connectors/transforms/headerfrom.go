@@ -39,7 +39,7 @@ func headerFromSpec() spec {
 				Validator: configdef.OneOf("move", "copy"),
 				Doc: "Either <code>move</code> if the fields are to be moved to the headers (removed from the key/value), " +
 					"or <code>copy</code> if the fields are to be copied to the headers (retained in the key/value)."},
-			replaceNullKey(),
+			syntaxKey(), replaceNullKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			op := c.String("operation")
@@ -49,6 +49,9 @@ func headerFromSpec() spec {
 			}
 			if len(t.fields) != len(t.headers) {
 				return nil, connectors.ConfigError("'fields' config must have the same number of elements as 'headers' config.")
+			}
+			if usesPaths(c) {
+				return t.withPaths()
 			}
 			t.gone = set(t.fields)
 			return t, nil

@@ -18,17 +18,20 @@ type hoistField struct {
 func hoistFieldSpec() spec {
 	return spec{
 		name: "HoistField", sides: true,
-		keys: []configdef.Key{{
-			Name: "field", Type: configdef.String, Default: configdef.Required, Importance: configdef.Medium,
-			Doc: "Field name for the single field that will be created in the resulting Struct or Map.",
-		}},
+		keys: []configdef.Key{
+			{Name: "field", Type: configdef.String, Default: configdef.Required, Importance: configdef.Medium,
+				Doc: "Field name for the single field that will be created in the resulting Struct or Map."},
+			{Name: "hoisted", Type: configdef.String, Importance: configdef.Medium,
+				Doc: "Path of the field that is hoisted where it stands. Without it the whole is. It needs field.syntax.version=V2."},
+			syntaxKey(),
+		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			field, ok := c.NullableString("field")
 			t := &hoistField{side: side, field: field, cache: data.NewSchemaCache[*data.Schema](cachedSchemas)}
 			if ok {
 				t.key = data.OfString(field)
 			}
-			return t, nil
+			return t.withPaths(c)
 		},
 	}
 }

@@ -56,7 +56,7 @@ func insertFieldSpec() spec {
 			key("timestamp.field", "Field name for record timestamp."+suffix),
 			key("static.field", "Field name for static data field."+suffix),
 			key("static.value", "Static field value, if field name configured."),
-			replaceNullKey(),
+			syntaxKey(), replaceNullKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			t := &insertField{
@@ -73,6 +73,9 @@ func insertFieldSpec() spec {
 				return nil, invalidValue("static.value", "null", "No value specified for static field: "+pkg+"InsertField$InsertionSpec@0")
 			}
 			t.text = data.OfString(text)
+			if usesPaths(c) {
+				return t.withPaths()
+			}
 			return t, nil
 		},
 	}

@@ -29,12 +29,15 @@ func maskFieldSpec() spec {
 				Validator: configdef.NonEmptyList(), Doc: "Names of fields to mask."},
 			{Name: "replacement", Type: configdef.String, Importance: configdef.Low, Validator: configdef.NonEmpty(),
 				Doc: "Custom value replacement, that will be applied to all 'fields' values (numeric or non-empty string values only)."},
-			replaceNullKey(),
+			syntaxKey(), replaceNullKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			t := &maskField{side: side, fields: c.List("fields"), withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[[]bool](cachedSchemas)}
 			t.masked = set(t.fields)
 			t.replacement, t.custom = c.NullableString("replacement")
+			if usesPaths(c) {
+				return t.withPaths()
+			}
 			return t, nil
 		},
 	}

@@ -43,7 +43,7 @@ func replaceFieldSpec() spec {
 		keys: []configdef.Key{
 			key("exclude", "Fields to exclude. This takes precedence over the fields to include."),
 			key("include", "Fields to include. If specified, only these fields will be used."),
-			renames, replaceNullKey(),
+			renames, syntaxKey(), replaceNullKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			for _, name := range []string{"exclude", "include", "renames"} {
@@ -54,6 +54,9 @@ func replaceFieldSpec() spec {
 			pairs, err := parseRenames(c.List("renames"))
 			if err != nil {
 				return nil, err
+			}
+			if usesPaths(c) {
+				return replaceWithPaths(side, c.List("exclude"), c.List("include"), pairs, c.Bool(replaceNull))
 			}
 			t := &replaceField{
 				side: side, exclude: set(c.List("exclude")), include: set(c.List("include")),

@@ -32,6 +32,12 @@ func TestParsePath(t *testing.T) {
 		{"``", "[]"},
 		{"``.a", "[][a]"},
 		{"`a`.", "[a][]"},
+		{"a[].b", "[a]*[b]"},
+		{"a[][]", "[a]**"},
+		{"[]", "[[]]"},
+		{"`a.b`[].c", "[a.b]*[c]"},
+		{"`a[]`", "[a[]]"},
+		{"`a`[]x`.b", "[a`[]x][b]"},
 		{"`a", "position 0"},
 		{"b.`a\\`", "position 2"},
 		{"é.`a", "position 2"},
@@ -39,7 +45,7 @@ func TestParsePath(t *testing.T) {
 		steps, err := parsePath(row.path)
 		got := ""
 		for _, s := range steps {
-			got += "[" + s + "]"
+			got += "[" + s.name + "]" + strings.Repeat("*", s.elems)
 		}
 		if err != nil {
 			if !strings.HasPrefix(row.want, "position") || !strings.Contains(err.Error(), row.want+" ") {

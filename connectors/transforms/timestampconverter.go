@@ -74,7 +74,7 @@ func timestampConverterSpec() spec {
 				Doc: "The desired Unix precision for the timestamp: seconds, milliseconds, microseconds, or nanoseconds. " +
 					"Used to generate the output when type=unix or used to parse the input if the input is a Long." +
 					"Note: This SMT will cause precision loss during conversions from, and to, values with sub-millisecond components."},
-			replaceNullKey(),
+			syntaxKey(), replaceNullKey(),
 		},
 		transform: newTimestampConverter,
 	}
@@ -95,7 +95,7 @@ func newTimestampConverter(side side, c *configdef.Values) (connectors.Transform
 		if t.target == asString {
 			return nil, connectors.ConfigError("TimestampConverter requires format option to be specified when using string timestamps")
 		}
-		return t, nil
+		return t.syntax(c)
 	}
 	f, err := javatext.NewSimpleDateFormat(pattern)
 	if err != nil {
@@ -103,6 +103,13 @@ func newTimestampConverter(side side, c *configdef.Values) (connectors.Transform
 			illegalArgument+": "+err.Error(), "")
 	}
 	t.format = f
+	return t.syntax(c)
+}
+
+func (t *timestampConverter) syntax(c *configdef.Values) (connectors.Transformation, error) {
+	if usesPaths(c) && !t.noField {
+		return t.withPaths()
+	}
 	return t, nil
 }
 

@@ -28,10 +28,14 @@ func valueToKeySpec() spec {
 		keys: []configdef.Key{
 			{Name: "fields", Type: configdef.List, Default: configdef.Required, Importance: configdef.High,
 				Validator: configdef.NonEmptyList(), Doc: "Field names on the record value to extract as the record key."},
-			replaceNullKey(),
+			syntaxKey(), replaceNullKey(),
 		},
 		transform: func(_ side, c *configdef.Values) (connectors.Transformation, error) {
-			return &valueToKey{fields: c.List("fields"), withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*keyPlan](cachedSchemas)}, nil
+			t := &valueToKey{fields: c.List("fields"), withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*keyPlan](cachedSchemas)}
+			if usesPaths(c) {
+				return t.withPaths()
+			}
+			return t, nil
 		},
 	}
 }
