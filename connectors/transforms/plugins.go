@@ -10,22 +10,27 @@ import (
 // pkg is the Java package of the transforms; predicates are in one beneath it.
 const pkg = "org.apache.kafka.connect.transforms."
 
+// ownVersion is that of Troupe: what is not Kafka's has it.
+const ownVersion = "0.1.0"
+
 // replaceNull is the setting of KIP-1040.
 const replaceNull = "replace.null.with.default"
 
 // spec is what one of Kafka Connect's classes is to us: its settings, and how
 // they become a value that works on one side of a record.
 type spec struct {
-	name  string // simple name
-	sides bool   // has $Key and $Value forms
-	keys  []configdef.Key
+	pkg    string // Java package with its dot; "" for pkg
+	name   string // simple name
+	sides  bool   // has $Key and $Value forms
+	header bool   // and a $Header form
+	keys   []configdef.Key
 	// One of the two is set. They return ConfigExceptions as errors of
 	// connectors or configdef.
 	transform func(side side, c *configdef.Values) (connectors.Transformation, error)
 	predicate func(c *configdef.Values) (connectors.Predicate, error)
 }
 
-// specs returns all classes in the order of their names.
+// specs returns Kafka Connect's classes in the order of their names.
 func specs() []spec {
 	return []spec{
 		castSpec(), dropHeadersSpec(), extractFieldSpec(), filterSpec(), flattenSpec(), headerFromSpec(), hoistFieldSpec(),
@@ -38,12 +43,15 @@ func specs() []spec {
 // Plugins returns the descriptors of all transforms and predicates.
 func Plugins() []connectors.Plugin {
 	var out []connectors.Plugin
-	for _, s := range specs() {
+	for _, s := range append(specs(), confluentSpecs()...) {
 		switch {
 		case s.predicate != nil:
 			out = append(out, s.predicatePlugin())
 		case s.sides:
 			out = append(out, s.transformPlugin("$Key", keySide), s.transformPlugin("$Value", valueSide))
+			if s.header {
+				out = append(out, s.transformPlugin("$Header", headerSide))
+			}
 		default:
 			out = append(out, s.transformPlugin("", valueSide))
 		}
@@ -54,8 +62,12 @@ func Plugins() []connectors.Plugin {
 func (s *spec) def() *configdef.Def { return configdef.New(s.keys...) }
 
 func (s *spec) transformPlugin(suffix string, side side) connectors.Plugin {
+	class, version := pkg+s.name+suffix, connectors.KafkaVersion
+	if s.pkg != "" {
+		class, version = s.pkg+s.name+suffix, ownVersion
+	}
 	return connectors.Plugin{
-		Class: pkg + s.name + suffix, Kind: connectors.TransformationKind, Version: connectors.KafkaVersion, Def: s.def,
+		Class: class, Kind: connectors.TransformationKind, Version: version, Def: s.def,
 		NewTransformation: func(config map[string]string) (connectors.Transformation, error) {
 			return s.newTransformation(side, configdef.Nullable(config))
 		},

@@ -18,14 +18,14 @@ func TestPluginsAreComplete(t *testing.T) {
 	kinds := make(map[connectors.Kind]int)
 	for _, p := range reg.All() {
 		kinds[p.Kind]++
-		if p.Version != connectors.KafkaVersion || p.Def() == nil {
+		if want := map[bool]string{true: connectors.KafkaVersion, false: ownVersion}[strings.HasPrefix(p.Class, pkg)]; p.Version != want || p.Def() == nil {
 			t.Errorf("%s: version %q", p.Class, p.Version)
 		}
 		if (p.Kind == connectors.TransformationKind) != (p.NewTransformation != nil) || (p.Kind == connectors.PredicateKind) != (p.NewPredicate != nil) {
 			t.Errorf("%s lacks the function of its kind", p.Class)
 		}
 	}
-	if kinds[connectors.TransformationKind] != 26 || kinds[connectors.PredicateKind] != 3 {
+	if kinds[connectors.TransformationKind] != 26+11 || kinds[connectors.PredicateKind] != 3 {
 		t.Errorf("kinds: %v", kinds)
 	}
 	p, ok := reg.Find(pkg + "HoistField$Key")

@@ -11,6 +11,7 @@ type side uint8
 const (
 	valueSide side = iota
 	keySide
+	headerSide // ExtractTopic alone works on it; it has no place of its own
 )
 
 // at returns the places of the schema and the value in the record's slot.
