@@ -100,6 +100,8 @@ func (g *generator) text(kind, name string) string {
 		g.plugin(&b, g.find(name))
 	case "transform", "predicate":
 		g.step(&b, kind, name)
+	case "example":
+		g.example(&b, "transform", transformsPackage, name)
 	case "converter":
 		g.converter(&b, name)
 	case "file":
@@ -195,15 +197,17 @@ func (g *generator) plugin(b *strings.Builder, p *connectors.Plugin) {
 const transformsPackage = "org.apache.kafka.connect.transforms."
 
 // step writes the class names, the settings and the example of a transform or
-// predicate, once the example has been run.
+// predicate. A name with dots is in a package of its own.
 func (g *generator) step(b *strings.Builder, kind, name string) {
-	pkg, what := transformsPackage, "transforms"
-	if kind == "predicate" {
-		pkg, what = pkg+"predicates.", "predicates"
+	pkg, simple := transformsPackage, name
+	if i := strings.LastIndexByte(name, '.'); i >= 0 {
+		pkg, simple = name[:i+1], name[i+1:]
+	} else if kind == "predicate" {
+		pkg += "predicates."
 	}
 	var classes []string
-	for _, side := range []string{"", "$Key", "$Value"} {
-		if p, ok := g.reg.Find(pkg + name + side); ok {
+	for _, side := range []string{"", "$Key", "$Value", "$Header"} {
+		if p, ok := g.reg.Find(pkg + simple + side); ok && p.Class == pkg+simple+side {
 			g.seen[p.Class] = true
 			classes = append(classes, "`"+p.Class+"`")
 		}
@@ -211,6 +215,14 @@ func (g *generator) step(b *strings.Builder, kind, name string) {
 	if len(classes) == 0 {
 		g.t.Fatalf("there is no %s %q", kind, name)
 	}
+	fmt.Fprintf(b, "%s\n\n", strings.Join(classes, ", "))
+	settingsTable(b, g.find(pkg+examples[name].class).Def().Keys())
+	b.WriteString("\n")
+	g.example(b, kind, pkg, name)
+}
+
+// example writes a worked example, once it has been run.
+func (g *generator) example(b *strings.Builder, kind, pkg, name string) {
 	ex, ok := examples[name]
 	if !ok {
 		g.t.Fatalf("%s has no example", name)
@@ -220,19 +232,13 @@ func (g *generator) step(b *strings.Builder, kind, name string) {
 	if out != ex.out {
 		g.t.Errorf("the example of %s ends in\n%s\nnot in\n%s", name, out, ex.out)
 	}
-	fmt.Fprintf(b, "%s\n\n", strings.Join(classes, ", "))
-	settingsTable(b, g.find(pkg+ex.class).Def().Keys())
-	fmt.Fprintf(b, "\n```properties\n%s=t\n%s.t.type=%s%s\n", what, what, pkg, ex.class)
+	what, verb, join := "transforms", "turns", "into"
+	if kind == "predicate" {
+		what, verb, join = "predicates", "says of", "this:"
+	}
+	fmt.Fprintf(b, "```properties\n%s=t\n%s.t.type=%s%s\n", what, what, pkg, ex.class)
 	for line := range strings.Lines(ex.settings) {
 		fmt.Fprintf(b, "%s.t.%s\n", what, strings.TrimSpace(line))
-	}
-	verb := "turns"
-	if kind == "predicate" {
-		verb = "says of"
-	}
-	join := "into"
-	if kind == "predicate" {
-		join = "this:"
 	}
 	fmt.Fprintf(b, "```\n\n%s this record\n\n```\n%s\n```\n\n%s\n\n```\n%s\n```\n", verb, ex.in, join, ex.out)
 }

@@ -15,11 +15,12 @@ import (
 	"github.com/troupeio/troupe/connectors/file"
 	"github.com/troupeio/troupe/connectors/probe"
 	"github.com/troupeio/troupe/connectors/transforms"
+	"github.com/troupeio/troupe/connectors/transforms/expr"
 )
 
 // registry holds every plugin that is part of the program.
 func registry() (*connectors.Registry, error) {
-	return connectors.NewRegistry(file.Plugins(), csvconnector.Plugins(), probe.Plugins(), converters.Plugins(), transforms.Plugins())
+	return connectors.NewRegistry(file.Plugins(), csvconnector.Plugins(), probe.Plugins(), converters.Plugins(), transforms.Plugins(), expr.Plugins())
 }
 
 // loadSettings reads and checks a worker's properties.
