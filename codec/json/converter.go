@@ -22,6 +22,8 @@ const (
 	CacheSizeSetting     = "schemas.cache.size"
 	DecimalSetting       = "decimal.format"
 	ReplaceNullSetting   = "replace.null.with.default"
+	// SchemaContentSetting is of Kafka 4.2 (KIP-1054).
+	SchemaContentSetting = "schema.content"
 )
 
 // Converter converts keys, values or headers. It is not safe for concurrent use.
@@ -30,6 +32,7 @@ type Converter struct {
 	replaceNull    bool
 	numericDecimal bool
 	cacheSize      int
+	given          *read // the schema of the settings: bodies have no envelope then
 
 	written *data.SchemaCache[*written]
 	read    map[string]*read         // by the text of the schema
@@ -80,7 +83,27 @@ func New(config map[string]string, _ bool) (*Converter, error) {
 	c.written = data.NewSchemaCache[*written](c.cacheSize)
 	c.same = data.NewSchemaCache[*read](c.cacheSize)
 	c.read = make(map[string]*read)
-	return c, nil
+	return c, c.takeSchema(config[SchemaContentSetting])
+}
+
+// takeSchema reads the schema of the settings. Without schemas.enable it has no
+// effect, as in Kafka Connect.
+func (c *Converter) takeSchema(text string) error {
+	if text == "" {
+		return nil
+	}
+	n, ok := parse([]byte(text))
+	if !ok {
+		return data.Errorf("%s is not JSON: %s", SchemaContentSetting, text)
+	}
+	s, err := c.schemaOf(n)
+	if err != nil {
+		return data.Errorf("%s: %v", SchemaContentSetting, err)
+	}
+	if s != nil && c.schemas {
+		c.given = &read{schema: s, dec: c.compileDecoder(s)}
+	}
+	return nil
 }
 
 // NewHeader returns a converter of headers.
@@ -158,9 +181,13 @@ func (c *Converter) ToConnect(_ string, b []byte) (*data.Schema, data.Value, err
 	c.rd.in, c.rd.pos, c.rd.depth = text, 0, 0
 	var s *data.Schema
 	var v data.Value
-	if c.schemas {
+	switch {
+	case c.given != nil:
+		s = c.given.schema
+		v, ok = c.body()
+	case c.schemas:
 		s, v, ok = c.envelope()
-	} else {
+	default:
 		v, ok = c.document()
 	}
 	c.rd.in, c.rd.lit = nil, nil
@@ -182,10 +209,20 @@ func (c *Converter) document() (data.Value, bool) {
 	r := &c.rd
 	first := r.ws()
 	v, ok := r.any()
-	if ok && (first == '-' || first >= '0' && first <= '9') {
-		ok = r.rootNumberEnds()
-	}
-	return v, ok
+	return v, ok && r.rootEnds(first)
+}
+
+// body reads JSON of the schema of the settings the fast way.
+func (c *Converter) body() (data.Value, bool) {
+	r := &c.rd
+	first := r.ws()
+	v, ok := r.value(c.given.dec)
+	return v, ok && r.rootEnds(first)
+}
+
+// rootEnds reports whether a document that began with first may end here.
+func (r *reader) rootEnds(first byte) bool {
+	return first != '-' && (first < '0' || first > '9') || r.rootNumberEnds()
 }
 
 // envelope reads an envelope the fast way: of a schema that is known and a
@@ -280,6 +317,13 @@ func (c *Converter) byTree(text []byte) (*data.Schema, data.Value, error) {
 	if !c.schemas {
 		v, err := c.convertAny(n)
 		return nil, v, err
+	}
+	if c.given != nil {
+		v, err := c.convert(c.given.schema, n)
+		if err != nil {
+			return nil, data.Null, err
+		}
+		return c.given.schema, v, nil
 	}
 	js, payload := n.get("schema"), n.get("payload")
 	if len(n.kids) != 2 || js == nil || payload == nil {

@@ -105,5 +105,10 @@ func jsonDef() *configdef.Def {
 		Group:     "Serialization", Order: 0, Width: configdef.WidthMedium, DisplayName: "Decimal Format",
 	}).Define(configdef.Key{Name: json.ReplaceNullSetting, Type: configdef.Boolean, Default: true, Importance: configdef.Low,
 		Doc:   "Whether to replace fields that have a default value and that are null to the default value. When set to true, the default value is used, otherwise null is used.",
-		Group: "Serialization", Order: 1, Width: configdef.WidthMedium, DisplayName: "Replace null with default"})
+		Group: "Serialization", Order: 1, Width: configdef.WidthMedium, DisplayName: "Replace null with default",
+	}).Define(configdef.Key{Name: json.SchemaContentSetting, Type: configdef.String, Importance: configdef.High,
+		Doc: "A schema in JSON, as it would stand in the envelope. When set, it is the schema of all that is read, and bodies have no envelope; what is written has one all the same. " +
+			"It needs schemas.enable.",
+		Group: "Troupe", Order: 0, Width: configdef.WidthMedium, DisplayName: "Schema Content",
+	})
 }

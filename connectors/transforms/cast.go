@@ -52,7 +52,7 @@ func castSpec() spec {
 				}, "list of colon-delimited pairs, e.g. <code>foo:bar,abc:xyz</code>"),
 				Doc: "List of fields and the type to cast them to of the form field1:type,field2:type to cast fields of Maps or Structs. A single type to cast the entire value. " +
 					"Valid types are int8, int16, int32, int64, float32, float64, boolean, and string. Note that binary fields can only be cast to string."},
-			syntaxKey(), replaceNullKey(),
+			replaceNullKey(), addedSyntaxKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			specs, err := parseCasts(c.List("spec"))

@@ -39,7 +39,7 @@ func headerFromSpec() spec {
 				Validator: configdef.OneOf("move", "copy"),
 				Doc: "Either <code>move</code> if the fields are to be moved to the headers (removed from the key/value), " +
 					"or <code>copy</code> if the fields are to be copied to the headers (retained in the key/value)."},
-			syntaxKey(), replaceNullKey(),
+			replaceNullKey(), addedSyntaxKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			op := c.String("operation")

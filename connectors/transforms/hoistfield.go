@@ -21,9 +21,9 @@ func hoistFieldSpec() spec {
 		keys: []configdef.Key{
 			{Name: "field", Type: configdef.String, Default: configdef.Required, Importance: configdef.Medium,
 				Doc: "Field name for the single field that will be created in the resulting Struct or Map."},
-			{Name: "hoisted", Type: configdef.String, Importance: configdef.Medium,
+			{Name: "hoisted", Type: configdef.String, Importance: configdef.Medium, Group: ownGroup,
 				Doc: "Path of the field that is hoisted where it stands. Without it the whole is. It needs field.syntax.version=V2."},
-			syntaxKey(),
+			addedSyntaxKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			field, ok := c.NullableString("field")

@@ -56,7 +56,7 @@ func insertFieldSpec() spec {
 			key("timestamp.field", "Field name for record timestamp."+suffix),
 			key("static.field", "Field name for static data field."+suffix),
 			key("static.value", "Static field value, if field name configured."),
-			syntaxKey(), replaceNullKey(),
+			replaceNullKey(), addedSyntaxKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			t := &insertField{

@@ -29,7 +29,7 @@ func maskFieldSpec() spec {
 				Validator: configdef.NonEmptyList(), Doc: "Names of fields to mask."},
 			{Name: "replacement", Type: configdef.String, Importance: configdef.Low, Validator: configdef.NonEmpty(),
 				Doc: "Custom value replacement, that will be applied to all 'fields' values (numeric or non-empty string values only)."},
-			syntaxKey(), replaceNullKey(),
+			replaceNullKey(), addedSyntaxKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			t := &maskField{side: side, fields: c.List("fields"), withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[[]bool](cachedSchemas)}

@@ -11,6 +11,17 @@ import (
 // ExtractField alone; here every transform that names fields has it.
 const syntaxVersion = "field.syntax.version"
 
+// ownGroup is the group of settings that Kafka Connect's class of that name lacks.
+const ownGroup = "Troupe"
+
+// addedSyntaxKey is syntaxKey for the transforms that do not have it in Kafka
+// Connect.
+func addedSyntaxKey() configdef.Key {
+	k := syntaxKey()
+	k.Group = ownGroup
+	return k
+}
+
 func syntaxKey() configdef.Key {
 	return configdef.Key{
 		Name: syntaxVersion, Type: configdef.String, Default: "V1", Importance: configdef.High,

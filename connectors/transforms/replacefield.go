@@ -43,7 +43,7 @@ func replaceFieldSpec() spec {
 		keys: []configdef.Key{
 			key("exclude", "Fields to exclude. This takes precedence over the fields to include."),
 			key("include", "Fields to include. If specified, only these fields will be used."),
-			renames, syntaxKey(), replaceNullKey(),
+			renames, replaceNullKey(), addedSyntaxKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			for _, name := range []string{"exclude", "include", "renames"} {

@@ -74,7 +74,7 @@ func timestampConverterSpec() spec {
 				Doc: "The desired Unix precision for the timestamp: seconds, milliseconds, microseconds, or nanoseconds. " +
 					"Used to generate the output when type=unix or used to parse the input if the input is a Long." +
 					"Note: This SMT will cause precision loss during conversions from, and to, values with sub-millisecond components."},
-			syntaxKey(), replaceNullKey(),
+			replaceNullKey(), addedSyntaxKey(),
 		},
 		transform: newTimestampConverter,
 	}

@@ -28,7 +28,7 @@ func valueToKeySpec() spec {
 		keys: []configdef.Key{
 			{Name: "fields", Type: configdef.List, Default: configdef.Required, Importance: configdef.High,
 				Validator: configdef.NonEmptyList(), Doc: "Field names on the record value to extract as the record key."},
-			syntaxKey(), replaceNullKey(),
+			replaceNullKey(), addedSyntaxKey(),
 		},
 		transform: func(_ side, c *configdef.Values) (connectors.Transformation, error) {
 			t := &valueToKey{fields: c.List("fields"), withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*keyPlan](cachedSchemas)}
