@@ -588,13 +588,17 @@ func sortLists(v any) {
 
 // withoutTroupe drops the settings and the group that Kafka Connect lacks.
 func withoutTroupe(v any) any {
-	ours := func(def any) bool { g, _ := pointer(def, "/group"); return g == "Troupe" }
+	added := func(group any) bool {
+		g, _ := group.(string)
+		return g == "Troupe" || strings.HasSuffix(g, ": Troupe") // the latter of a step of a chain
+	}
+	ours := func(def any) bool { g, _ := pointer(def, "/group"); return added(g) }
 	switch t := v.(type) {
 	case []any: // GET .../config
 		return slices.DeleteFunc(slices.Clone(t), ours)
 	case map[string]any:
 		if groups, ok := t["groups"].([]any); ok {
-			t["groups"] = slices.DeleteFunc(groups, func(g any) bool { return g == "Troupe" })
+			t["groups"] = slices.DeleteFunc(groups, added)
 		}
 		if configs, ok := t["configs"].([]any); ok {
 			t["configs"] = slices.DeleteFunc(configs, func(e any) bool { d, _ := pointer(e, "/definition"); return ours(d) })

@@ -304,6 +304,7 @@ func TestGoldenConfigValidate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			got = withoutAdded(got)
 			compareInfos(t, got, row.answer)
 			text, err := json.Marshal(got)
 			if err != nil {
@@ -313,6 +314,17 @@ func TestGoldenConfigValidate(t *testing.T) {
 		})
 	}
 	t.Logf("%d rows replayed, none waived", len(rows))
+}
+
+// withoutAdded drops the settings that Kafka Connect's classes lack, which stand
+// in a group of their own.
+func withoutAdded(i configdef.Infos) configdef.Infos {
+	added := func(group string) bool { return strings.HasSuffix(group, ": Troupe") }
+	i.Groups = slices.DeleteFunc(slices.Clone(i.Groups), added)
+	i.Configs = slices.DeleteFunc(slices.Clone(i.Configs), func(c configdef.Info) bool {
+		return c.Definition != nil && c.Definition.Group != nil && added(*c.Definition.Group)
+	})
+	return i
 }
 
 func compareInfos(t *testing.T, got, want configdef.Infos) {
