@@ -92,6 +92,7 @@ func TestPaths(t *testing.T) {
 		{"TimestampConverter$Value", "field=at.ts\ntarget.type=string\nformat=yyyy", `{"id":7,"a":{"b":{"c":"5","d":"x"},"e":true},"x.y":{"z":1},"items":[{"price":"1","n":"p"},{"price":"2","n":"q"}],"tags":["1","2"],"at":{"ts":"2023"}}`},
 		{"ReplaceField$Value", "exclude=a.b.c,items[].n,`x.y`.z,tags\nrenames=a:A,a.b:B,items[].price:cost", `{"id":7,"A":{"B":{"d":"x"},"e":true},"x.y":{},"items":[{"cost":"1"},{"cost":"2"}],"at":{"ts":1700000000000}}`},
 		{"ReplaceField$Value", "include=a.b.c,items[].n,id", `{"id":7,"a":{"b":{"c":"5"}},"items":[{"n":"p"},{"n":"q"}]}`},
+		{"ReplaceField$Value", "include=id\nrenames=id:ID,a:A,at.ts:t", `{"ID":7}`},
 		{"ReplaceField$Value", "include=a.b,a\nexclude=a.e", `{"a":{"b":{"c":"5","d":"x"}}}`},
 		{"ReplaceField$Value", "include=items[]\nrenames=items:`i.s`", `{"i.s":[{"price":"1","n":"p"},{"price":"2","n":"q"}]}`},
 		{"InsertField$Value", "static.field=a.b.new\nstatic.value=v\ntopic.field=meta.from.topic", `{"id":7,"a":{"b":{"c":"5","d":"x","new":"v"},"e":true},"x.y":{"z":1},"items":[{"price":"1","n":"p"},{"price":"2","n":"q"}],"tags":["1","2"],"at":{"ts":1700000000000},"meta":{"from":{"topic":"t"}}}`},
