@@ -25,17 +25,11 @@ var (
 
 func (l load) tasks() int { return l.sources + l.sinks*l.sinkTasks }
 
+func (l load) connectors() int { return l.sources + l.sinks }
+
 const (
 	// clusterNodes is how many workers a cluster has.
 	clusterNodes = 3
-	// settle is the pause between a cluster that is whole again and the next
-	// kill: a group that still moves is another story.
-	settle = 2 * time.Second
-	// watch is how long nothing may come twice before each kill.
-	watch = time.Second
-	// evenWithin is how long a cluster has to spread its tasks evenly. After that
-	// every node with a task of its own must do, and the row says so.
-	evenWithin = time.Minute
 )
 
 // nodes is a cluster of workers of one arm that runs a load.
@@ -97,7 +91,8 @@ func (e *env) startNodes(ctx context.Context, arm string, props map[string]strin
 	if err != nil {
 		return nil, err
 	}
-	return c, c.whole(ctx)
+	_, err = c.whole(ctx)
+	return c, err
 }
 
 // together waits until the group has as many members as there are workers.
@@ -220,15 +215,22 @@ func (c *nodes) close() {
 	}
 }
 
-// taskKey is a task.
-type taskKey struct {
+// unitKey is a task, or with task -1 a connector's instance.
+type unitKey struct {
 	connector string
 	task      int
 }
 
-// owners are the workers, by index, that run tasks which are RUNNING; tasks of
-// workers that are gone are not among them.
-func (c *nodes) owners(ctx context.Context) (map[taskKey]int, error) {
+func (k unitKey) String() string {
+	if k.task < 0 {
+		return "connector " + k.connector
+	}
+	return fmt.Sprintf("task %s-%d", k.connector, k.task)
+}
+
+// statuses are those of all connectors' instances and tasks, none during a rebalance
+// that does not answer. What has FAILED is an error.
+func (c *nodes) statuses(ctx context.Context) (map[unitKey]place, error) {
 	code, answer, err := c.workers[0].do(ctx, http.MethodGet, "/connectors?expand=status", nil)
 	if err != nil {
 		return nil, err
@@ -236,37 +238,41 @@ func (c *nodes) owners(ctx context.Context) (map[taskKey]int, error) {
 	if code != http.StatusOK {
 		return nil, nil // a rebalance
 	}
-	var all map[string]struct {
-		Status struct {
-			Connector struct{ State, Trace string }
-			Tasks     []struct {
-				ID           int
-				State, Trace string
-				WorkerID     string `json:"worker_id"`
-			}
-		}
-	}
+	var all map[string]struct{ Status status }
 	if err := json.Unmarshal(answer, &all); err != nil {
 		return nil, fmt.Errorf("reading the status of all connectors: %w", err)
 	}
-	owners := map[taskKey]int{}
+	out := map[unitKey]place{}
 	for name, s := range all {
+		if err := s.Status.failure(); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		out[unitKey{name, -1}] = s.Status.Connector
 		for _, t := range s.Status.Tasks {
-			if t.State == "FAILED" {
-				return nil, fmt.Errorf("task %s-%d failed: %s", name, t.ID, t.Trace)
-			}
-			for i, w := range c.workers {
-				if t.State == "RUNNING" && w.id() == t.WorkerID {
-					owners[taskKey{name, t.ID}] = i
-				}
-			}
+			out[unitKey{name, t.ID}] = t
+		}
+	}
+	return out, nil
+}
+
+// owners are the workers, by index, that run tasks which are RUNNING; tasks of
+// workers that are gone are not among them.
+func (c *nodes) owners(ctx context.Context) (map[unitKey]int, error) {
+	statuses, err := c.statuses(ctx)
+	if err != nil {
+		return nil, err
+	}
+	owners := map[unitKey]int{}
+	for key, s := range statuses {
+		if i := c.index(s.WorkerID); key.task >= 0 && s.State == "RUNNING" && i >= 0 {
+			owners[key] = i
 		}
 	}
 	return owners, nil
 }
 
 // counts is how many tasks each worker runs.
-func (c *nodes) counts(owners map[taskKey]int) []int {
+func (c *nodes) counts(owners map[unitKey]int) []int {
 	n := make([]int, len(c.workers))
 	for _, i := range owners {
 		n[i]++
@@ -274,69 +280,9 @@ func (c *nodes) counts(owners map[taskKey]int) []int {
 	return n
 }
 
-// whole waits until every task runs on a worker that is there, evenly spread, and
-// something new has come in each stream, and lets the cluster settle.
-func (c *nodes) whole(ctx context.Context) error {
-	begin := time.Now()
-	for {
-		owners, err := c.owners(ctx)
-		if err != nil {
-			return err
-		}
-		if err := c.refused(); err != nil {
-			return err
-		}
-		n := c.counts(owners)
-		if sum(n) == c.load.tasks() {
-			even, err := c.hasShare(ctx, slices.Min(n))
-			if err != nil {
-				return err
-			}
-			if even {
-				break
-			}
-			if time.Since(begin) > evenWithin && slices.Min(n) > 0 {
-				fmt.Printf("  the tasks are not spread evenly after %s: %v\n", evenWithin, n)
-				break
-			}
-		}
-		if err := pause(ctx, 50*time.Millisecond); err != nil {
-			return fmt.Errorf("waiting for %d tasks to run, spread over the workers: %v do: %w", c.load.tasks(), n, err)
-		}
-	}
-	c.markNow()
-	if _, err := c.wait(ctx, c.all, time.Now()); err != nil {
-		return fmt.Errorf("all tasks are RUNNING: %w", err)
-	}
-	return pause(ctx, settle)
-}
-
-// hasShare says whether a worker with so many tasks has its share of them, rounded
-// down. Troupe weighs connectors' instances too, so one task less is also even once
-// none is to move.
-func (c *nodes) hasShare(ctx context.Context, tasks int) (bool, error) {
-	share := c.load.tasks() / len(c.workers)
-	if tasks >= share || tasks < share-1 || c.arm != armTroupe {
-		return tasks >= share, nil
-	}
-	v, err := c.workers[0].view(ctx)
-	if err != nil {
-		return false, err
-	}
-	_, calm := v.stays()
-	return calm, nil
-}
-
-func sum(v []int) (n int) {
-	for _, x := range v {
-		n += x
-	}
-	return n
-}
-
 // of are the streams that the tasks of a worker move. Which partition is whose is
 // asked of the sinks' groups: a member's client.id ends in its task's number.
-func (c *nodes) of(ctx context.Context, worker int, owners map[taskKey]int) ([]*stream, error) {
+func (c *nodes) of(ctx context.Context, worker int, owners map[unitKey]int) ([]*stream, error) {
 	var groups []string
 	for _, s := range c.all {
 		if !s.source && s.partition == 0 {
@@ -378,7 +324,7 @@ func (c *nodes) of(ctx context.Context, worker int, owners map[taskKey]int) ([]*
 				return nil, fmt.Errorf("partition %d of %s is nobody's", s.partition, s.topic)
 			}
 		}
-		if at, ok := owners[taskKey{s.connector, task}]; ok && at == worker {
+		if at, ok := owners[unitKey{s.connector, task}]; ok && at == worker {
 			out = append(out, s)
 		}
 	}

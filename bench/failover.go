@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -20,10 +23,7 @@ const (
 	// killTimeout bounds one takeover: Kafka Connect's defaults take a session of
 	// 10 s and a delay of 300 s.
 	killTimeout = 8 * time.Minute
-	// flowBefore is how long what the other tasks move is counted before a kill. What
-	// they get is the same at any time, so a longer one would not say more.
-	flowBefore = 5 * time.Second
-	// flowAfter is how long it is counted after one, at least.
+	// flowAfter is how long what the other tasks move is counted after a kill, at least.
 	flowAfter = 5 * time.Second
 	// wholeTimeout bounds the time until a cluster is whole again after it.
 	wholeTimeout = 5 * time.Minute
@@ -40,25 +40,36 @@ var noDelay = map[string]string{
 	"consumer.heartbeat.interval.ms":   "500",
 }
 
-// manyKills are Troupe's settings for a node that is killed again and again, which
-// failoverNote tells the reader.
+// manyKills are Troupe's settings for a cluster whose nodes are killed again and again,
+// where they differ from the defaults; failoverNote tells them to the reader.
 //
 // A task whose node died within failover.quarantine.window.ms of its start, on two
 // nodes, is quarantined: it may be what kills them. Here each task meets that within
-// two kills. A real cluster keeps the minute that is the default; waiting for it
-// between kills would make of six minutes half an hour. And a node that comes back
-// gets its share after 1 s instead of 5.
+// two kills.
 var manyKills = map[string]string{
 	"failover.quarantine.window.ms": "0",
-	"rebalance.settle.ms":           "1000",
 }
 
-const failoverNote = "a kill counts with the slowest of the dead worker's tasks, from the kill to the first record at its destination that was " +
-	"written after the kill. Between kills the dead worker is started again and holds its share again. Because it is killed again and again, " +
-	"Troupe runs with `failover.quarantine.window.ms=0` and `rebalance.settle.ms=1000` (defaults: 60000 and 5000; a real cluster has them on). " +
-	"A task that FAILS or a line that is lost fails the row. Each stream gets 20 lines a second; file sources look for lines once a second, " +
-	"so a second without a kill can have fewer than the average too: that is the line `before`. Figures of the other workers' tasks are the " +
-	"lowest of all kills; their units' epochs are counted over all kills."
+var failoverNote = "a kill counts with the slowest of the dead worker's tasks, from the kill to the first record at its destination that was " +
+	"written after the kill. Between kills the dead worker is started again, and the next kill comes when all workers are there, all connectors and tasks are RUNNING, " +
+	"each worker has its share (Troupe: its placement wants no move, by weight, in which a connector's instance counts a tenth of a task; Kafka Connect: as many tasks) and nothing has moved for " +
+	fmt.Sprintf("%v. Troupe runs with %s. ", settle+flowBefore, differing(manyKills)) +
+	"A task that FAILS, a line that is lost, or one that comes twice while nobody is killed fails the row. Each stream gets 20 lines a second; file sources look for lines once a second, " +
+	"so a second without a kill can have fewer than the average too: that is the line `before`. " +
+	fmt.Sprintf("What a second of before has is the average of the %v before each kill, and not of a whole minute: the streams' pace is steady. ", flowBefore) +
+	"Figures of the other workers' tasks are the lowest of all kills; their units' epochs are counted over all kills."
+
+// differing says how settings differ from the defaults.
+func differing(props map[string]string) string {
+	if len(props) == 0 {
+		return "its default settings"
+	}
+	var all []string
+	for _, key := range slices.Sorted(maps.Keys(props)) {
+		all = append(all, "`"+key+"="+props[key]+"`")
+	}
+	return strings.Join(all, ", ") + " and its defaults besides"
+}
 
 // failover kills, as kill -9 does, one of the workers of a cluster of three that
 // runs 30 connectors with 60 tasks. For each task of the dead worker it takes the
@@ -165,7 +176,8 @@ type killed struct {
 	worker string // which one, in words
 	dead   []*stream
 	took   []time.Duration // until each of them was back
-	whole  time.Duration   // until the worker that was started again held its share
+	whole  time.Duration   // from the start of the worker again until the cluster was whole
+	spread []int           // the tasks that each worker had before
 
 	others float64 // worst second of the other tasks after the kill, percent
 	before float64 // and before it
@@ -174,36 +186,25 @@ type killed struct {
 
 func (k killed) String() string {
 	middle, _, slowest, _ := spread(seconds(k.took))
-	return fmt.Sprintf("%s, %d tasks; the slowest was back after %.2f s, the median after %.2f s; the others' worst second had %.0f %% (before the kill %.0f %%), "+
-		"%d of their units were assigned anew; whole again %.1f s after its start", k.worker, len(k.took), slowest, middle, k.others, k.before, k.epochs, k.whole.Seconds())
+	return fmt.Sprintf("%s, %d tasks of %v; the slowest was back after %.2f s, the median after %.2f s; the others' worst second had %.0f %% (before the kill %.0f %%), "+
+		"%d of their units were assigned anew; whole again %.1f s after its start", k.worker, len(k.took), k.spread, slowest, middle, k.others, k.before, k.epochs, k.whole.Seconds())
 }
 
-// kill ends a worker, waits until what it did is done by others, and brings the
-// cluster back to its number.
+// kill ends a worker of a cluster that is whole, waits until what it did is done by
+// others, and brings the cluster back to its number.
 func (c *nodes) kill(ctx context.Context, victim int) (k killed, err error) {
-	if err := c.runsOnce(ctx); err != nil {
-		return k, err
-	}
 	k.worker = fmt.Sprintf("worker %d of %d by age", victim+1, clusterNodes)
 	witness, stays := c.workers[(victim+1)%len(c.workers)], map[unitKey]stay(nil)
-	if c.arm == armTroupe {
-		if err := c.calm(ctx); err != nil {
-			return k, err
-		}
-	}
-	c.recordNow()
-	if err := pause(ctx, flowBefore); err != nil {
-		return k, err
-	}
 	owners, err := c.owners(ctx)
 	if err != nil {
 		return k, err
 	}
+	k.spread = c.counts(owners)
 	if k.dead, err = c.of(ctx, victim, owners); err != nil {
 		return k, err
 	}
 	if len(k.dead) == 0 {
-		return k, fmt.Errorf("worker %d runs no task: %v", victim+1, c.counts(owners))
+		return k, fmt.Errorf("worker %d runs no task: %v", victim+1, k.spread)
 	}
 	if c.arm == armTroupe {
 		v, err := witness.view(ctx)
@@ -243,52 +244,29 @@ func (c *nodes) kill(ctx context.Context, victim int) (k killed, err error) {
 	if err := c.back(one, victim); err != nil {
 		return k, err
 	}
-	err = c.whole(one)
-	k.whole = time.Since(again) - settle
+	since, err := c.whole(one)
+	k.whole = since.Sub(again)
 	return k, err
 }
 
 // runJoin starts a fourth worker beside three that run the load, and takes the time
-// from the start of its process until it runs its share, a quarter of the tasks
-// rounded down, while all tasks run. The longest pause is that of any stream from
-// the start until it has settled: what the others feel.
+// from the start of its process until the cluster is whole with it. The longest pause
+// is that of any stream from the start until it has settled: what the others feel.
 func runJoin(ctx context.Context, e *env, arm string) (metrics, error) {
 	c, err := e.startNodes(ctx, arm, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer c.close()
-	c.markNow()
+	c.gapsNow()
 	begin := time.Now()
 	if err := c.join(ctx); err != nil {
 		return nil, err
 	}
 	ready := time.Since(begin)
-	share, newest := c.load.tasks()/len(c.workers), len(c.workers)-1
-	for {
-		owners, err := c.owners(ctx)
-		if err != nil {
-			return nil, err
-		}
-		n := c.counts(owners)
-		has, err := c.hasShare(ctx, n[newest])
-		if err != nil {
-			return nil, err
-		}
-		if has && sum(n) == c.load.tasks() {
-			break
-		}
-		if err := pause(ctx, 20*time.Millisecond); err != nil {
-			return nil, fmt.Errorf("waiting for the new worker to hold %d of %d tasks: they are spread %v: %w", share, c.load.tasks(), n, err)
-		}
-	}
-	took := time.Since(begin)
-	if err := pause(ctx, settle); err != nil {
+	since, err := c.whole(ctx)
+	if err != nil {
 		return nil, err
 	}
-	gap := c.longestGap()
-	if err := c.runsOnce(ctx); err != nil {
-		return nil, err
-	}
-	return metrics{"ready": ready.Seconds(), "share": took.Seconds(), "gap": gap.Seconds()}, c.complete()
+	return metrics{"ready": ready.Seconds(), "share": since.Sub(begin).Seconds(), "gap": c.longestGap().Seconds()}, c.complete()
 }

@@ -225,10 +225,10 @@ func (s *scaled) idle(ctx context.Context, m metrics) error {
 }
 
 // sample are the numbers of some sources that a worker runs, spread over all of them.
-func (s *scaled) sample(owners map[taskKey]int, worker int) []int {
+func (s *scaled) sample(owners map[unitKey]int, worker int) []int {
 	var all []int
 	for i := range s.files {
-		if at, ok := owners[taskKey{s.names[2*i], 0}]; ok && at == worker {
+		if at, ok := owners[unitKey{s.names[2*i], 0}]; ok && at == worker {
 			all = append(all, i)
 		}
 	}

@@ -272,12 +272,21 @@ func (t *streams) tail(ctx context.Context, byFile map[string][]*stream) error {
 	}
 }
 
-// markNow makes new what is written from now on, and forgets the longest gap.
+// markNow makes new what is written from now on.
 func (t *streams) markNow() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.all {
-		s.mark, s.at, s.gap = s.written, time.Time{}, 0
+		s.mark, s.at = s.written, time.Time{}
+	}
+}
+
+// gapsNow forgets the longest gaps.
+func (t *streams) gapsNow() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.all {
+		s.gap = 0
 	}
 }
 
@@ -307,16 +316,10 @@ func (t *streams) look(of []*stream, begin time.Time) (took []time.Duration, mis
 	return took, missing, t.broke
 }
 
-// runsOnce watches for a while that nothing comes twice: that says that two tasks
-// move the same, and a takeover that has always been there takes no time.
-func (t *streams) runsOnce(ctx context.Context) error {
-	t.markNow()
-	if _, err := t.wait(ctx, t.all, time.Now()); err != nil {
-		return err
-	}
-	if err := pause(ctx, watch); err != nil {
-		return err
-	}
+// twice checks that nothing that is new has come twice, while nobody was killed: that
+// would say that two tasks move the same, and a takeover that has always been there takes
+// no time.
+func (t *streams) twice() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.all {
@@ -344,7 +347,7 @@ func (t *streams) complete() error {
 	return nil
 }
 
-// longestGap is the longest time without anything new in any stream since markNow,
+// longestGap is the longest time without anything new in any stream since gapsNow,
 // the one that lasts included.
 func (t *streams) longestGap() time.Duration {
 	t.mu.Lock()

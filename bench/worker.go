@@ -167,6 +167,7 @@ type status struct {
 
 // place is where and how a connector's instance, or a task, is.
 type place struct {
+	ID           int // of a task
 	State, Trace string
 	WorkerID     string `json:"worker_id"`
 }
