@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/troupeio/troupe/internal/kafkatest"
+	"github.com/troupeio/troupe/internal/watch"
 )
 
 // clusterSession is the shortest session that Kafka lets a group have.
@@ -38,7 +39,7 @@ func failoverBySession(t *testing.T, c *testCluster, load *clusterLoad, victim *
 	took := load.waitNew(dead, begin)
 	c.waitRunning(len(load.all))
 	after := c.running()[0].view()
-	kept := undisturbed(t, before, after, victim.id, started(statuses.catchUp()[read:]))
+	kept := undisturbed(t, before, after, victim.id, watch.Starts(statuses.catchUp()[read:]))
 	t.Logf("tasks back after %s, with a session of %v; %d tasks of others undisturbed", figures(took), clusterSession, kept)
 	if worst(took) > clusterSession+failoverLimit {
 		t.Errorf("a task came back after %v, want %v at most", worst(took), clusterSession+failoverLimit)
@@ -85,10 +86,10 @@ func TestClusterTwoDie(t *testing.T) {
 	load.markNow()
 	took := load.waitNew(nil, begin)
 	c.waitRunning(len(load.all))
-	starts := started(statuses.catchUp()[read:])
+	starts := watch.Starts(statuses.catchUp()[read:])
 	gaps := load.gaps()
 	for name, u := range before.tasks() {
-		if own[u.Connector] && starts[name] > 0 {
+		if own[u.Connector] && starts[watch.TaskStatus+name] > 0 {
 			t.Errorf("%s, which ran on the node that is left, was started again", name)
 		}
 		if !own[u.Connector] {

@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	"github.com/troupeio/troupe/internal/watch"
 )
 
 // TestClusterFailover kills nodes of a cluster of three with kill -9, a follower and the
@@ -39,7 +41,7 @@ func TestClusterFailover(t *testing.T) {
 		took := load.waitNew(dead, begin)
 		c.waitRunning(tasks)
 		after := c.running()[0].view()
-		kept := undisturbed(t, before, after, victim.id, started(statuses.catchUp()[read:]))
+		kept := undisturbed(t, before, after, victim.id, watch.Starts(statuses.catchUp()[read:]))
 		gaps := load.gaps()
 		for name := range dead {
 			delete(gaps, name)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/troupeio/troupe/internal/watch"
 )
 
 // clusterStream is the way of numbered lines through one task: from a file into a topic,
@@ -187,54 +190,26 @@ func (l *clusterLoad) consume(ctx context.Context, cl *kgo.Client) {
 }
 
 func (l *clusterLoad) tail(ctx context.Context) {
-	open, rest := make(map[string]*os.File), make(map[string][]byte)
 	byFile := make(map[string][]*clusterStream) // by partition
 	for _, s := range l.all {
 		if !s.source {
 			byFile[s.file] = append(byFile[s.file], s)
 		}
 	}
-	defer func() {
-		for _, f := range open {
-			_ = f.Close()
-		}
-	}()
-	tick := time.NewTicker(lookEvery)
-	defer tick.Stop()
-	buf := make([]byte, 1<<16)
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-		for file, of := range byFile {
-			if open[file] == nil {
-				f, err := os.Open(file)
-				if err != nil {
-					continue // the sink has not begun
-				}
-				open[file] = f
+	err := watch.Lines(ctx, slices.Collect(maps.Keys(byFile)), lookEvery, func(file string, lines [][]byte, now time.Time) {
+		of := byFile[file]
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		for _, line := range lines {
+			s := of[0]
+			if p := bytes.TrimPrefix(line, []byte("line ")); len(p) > 0 && int(p[0]-'0') < len(of) {
+				s = of[p[0]-'0']
 			}
-			n, _ := open[file].Read(buf) // its end is where the next look goes on
-			now := time.Now()
-			text := append(rest[file], buf[:n]...)
-			l.mu.Lock()
-			for {
-				line, after, whole := bytes.Cut(text, []byte{'\n'})
-				if !whole {
-					break
-				}
-				s := of[0]
-				if p := bytes.TrimPrefix(line, []byte("line ")); len(p) > 0 && int(p[0]-'0') < len(of) {
-					s = of[p[0]-'0']
-				}
-				s.came(string(line), now)
-				text = after
-			}
-			l.mu.Unlock()
-			rest[file] = bytes.Clone(text)
+			s.came(string(line), now)
 		}
+	})
+	if err != nil {
+		l.fail(err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/troupeio/troupe/internal/kafkatest"
+	"github.com/troupeio/troupe/internal/watch"
 )
 
 // clusterLongEnv makes the tests of the cluster take their long forms.
@@ -359,17 +360,6 @@ func (r *tailTopic) catchUp() []*kgo.Record {
 	}
 }
 
-// started counts the RUNNING statuses of tasks in records, by task.
-func started(recs []*kgo.Record) map[string]int {
-	out := make(map[string]int)
-	for _, r := range recs {
-		if task, ok := strings.CutPrefix(string(r.Key), "status-task-"); ok && strings.Contains(string(r.Value), `"RUNNING"`) {
-			out[task]++
-		}
-	}
-	return out
-}
-
 // undisturbed wants the tasks that were not on a node to be where they were, in the same
 // epochs, without a new start.
 func undisturbed(t testing.TB, before, after clusterView, node string, starts map[string]int) (kept int) {
@@ -383,8 +373,8 @@ func undisturbed(t testing.TB, before, after clusterView, node string, starts ma
 			t.Errorf("%s was on %s in epoch %d and is on %s in epoch %d: %s", name, u.Node, u.Epoch, now[name].Node, now[name].Epoch, now[name].Reason)
 			continue
 		}
-		if starts[name] > 0 {
-			t.Errorf("%s on %s was started %d times", name, u.Node, starts[name])
+		if n := starts[watch.TaskStatus+name]; n > 0 {
+			t.Errorf("%s on %s was started %d times", name, u.Node, n)
 			continue
 		}
 		kept++

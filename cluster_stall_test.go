@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/troupeio/troupe/internal/kafkatest"
+	"github.com/troupeio/troupe/internal/watch"
 )
 
 // doubleLimit is how long two nodes may run the same task when the old one can reach
@@ -94,12 +97,8 @@ func TestClusterShortStalls(t *testing.T) {
 	before := victim.view()
 	read := len(statuses.catchUp())
 	load.markNow()
-	for range stalls {
-		next := time.Now().Add(every)
-		victim.Signal(syscall.SIGSTOP)
-		time.Sleep(700 * time.Millisecond)
-		victim.Signal(syscall.SIGCONT)
-		time.Sleep(time.Until(next))
+	if err := watch.Stalls(t.Context(), stalls, every, 700*time.Millisecond, func(int) *kafkatest.Process { return victim.Process }); err != nil {
+		t.Fatal(err)
 	}
 	load.settleGaps()
 	t.Logf("%d stalls; pauses %s", stalls, figures(load.gaps()))
@@ -107,7 +106,7 @@ func TestClusterShortStalls(t *testing.T) {
 	if after.Generation != before.Generation {
 		t.Errorf("the group was in generation %d and is in %d", before.Generation, after.Generation)
 	}
-	undisturbed(t, before, after, "", started(statuses.catchUp()[read:]))
+	undisturbed(t, before, after, "", watch.Starts(statuses.catchUp()[read:]))
 	for _, n := range c.nodes {
 		for _, text := range []string{"took a lost node out", "the group has taken this node out", "no longer in good standing"} {
 			if times := n.says(text); times > 0 {

@@ -9,6 +9,8 @@
 //	go run ./bench -rows source-smt -arms connect,troupe -reps 5
 //	go run ./bench -rows failover,failover-tuned,join,connectors-3,rest-latency
 //	                                        clusters of three workers
+//	go run ./bench -rows false-alarms -minutes 30
+//	                                        an hour, in which nothing should happen
 //	go run ./bench -rows scale -connectors 2000
 //	                                        a large one
 //
@@ -46,6 +48,7 @@ type settings struct {
 	reps    int
 	trials  int // of the rows that repeat inside; 0 is their own number
 	many    int // connectors of connectors-3 and of scale; 0 is their own number
+	minutes int // of each of the two times of false-alarms; 0 is its own number
 	quick   bool
 	rows    []string
 	arms    []string
@@ -69,6 +72,7 @@ func run() int {
 	flag.IntVar(&s.reps, "reps", defaultReps, "repetitions of each row")
 	flag.IntVar(&s.trials, "trials", 0, "repetitions within the rows that repeat inside: kills of failover, writes of rest-latency, rounds of trace-off; 0 is their own number")
 	flag.IntVar(&s.many, "connectors", 0, "connectors of the rows connectors-3 and scale; 0 is their own number, 200 and 2000")
+	flag.IntVar(&s.minutes, "minutes", 0, "how long false-alarms watches without a fault, and again with stalls; 0 is its own number, 30; for more than that set -timeout")
 	flag.BoolVar(&s.quick, "quick", false, "100,000 lines, once: checks what arrives, writes no results")
 	flag.StringVar(&rowList, "rows", "", "rows to run, separated by commas; empty is all; 'list' lists them")
 	flag.StringVar(&armList, "arms", "", "arms to run: connect,troupe,bare; empty is all that are there")

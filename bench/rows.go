@@ -99,6 +99,8 @@ var rows = []row{
 		metrics: failoverMetrics, run: failover(nil), once: true, timeout: failoverTimeout, note: failoverNote},
 	{key: "failover-tuned", title: "the same, Kafka Connect tuned: no rebalance delay, sessions of 10 s, heartbeats of 0.5 s",
 		metrics: failoverMetrics, run: failover(noDelay), once: true, timeout: failoverTimeout, note: failoverNote},
+	{key: "false-alarms", title: "3 workers that run 30 connectors with 60 tasks: what happens without a fault, and with a worker stopped for 700 ms every 10 s",
+		metrics: falseAlarmMetrics(), run: runFalseAlarms, ours: true, once: true, timeout: alarmsTimeout, note: falseAlarmsNote},
 	{key: "join", title: "a fourth worker joins 3 that run 30 connectors with 60 tasks", metrics: []metric{
 		{"ready", "REST ready after", "s", false, []target{{betterConnect, 0}}},
 		{"share", "holds its share after", "s", false, []target{{betterConnect, 0}}},

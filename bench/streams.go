@@ -3,15 +3,18 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/troupeio/troupe/internal/watch"
 )
 
 const (
@@ -230,46 +233,11 @@ func (t *streams) consume(ctx context.Context, cl *kgo.Client, byTopic map[strin
 
 // tail watches the sinks' files, which need not exist yet.
 func (t *streams) tail(ctx context.Context, byFile map[string][]*stream) error {
-	open, rest := map[string]*os.File{}, map[string][]byte{}
-	defer func() {
-		for _, f := range open {
-			_ = f.Close()
+	return watch.Lines(ctx, slices.Collect(maps.Keys(byFile)), tailEvery, func(file string, lines [][]byte, at time.Time) {
+		for _, text := range lines {
+			t.arrived(byFile[file], text, at)
 		}
-	}()
-	tick := time.NewTicker(tailEvery)
-	defer tick.Stop()
-	buf := make([]byte, 1<<16)
-	for {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
-		}
-		for path, of := range byFile {
-			if open[path] == nil {
-				f, err := os.Open(path)
-				if errors.Is(err, os.ErrNotExist) {
-					continue
-				}
-				if err != nil {
-					return fmt.Errorf("watching a sink's file: %w", err)
-				}
-				open[path] = f
-			}
-			n, _ := open[path].Read(buf) // the end is where the next look goes on
-			now := time.Now()
-			rest[path] = append(rest[path], buf[:n]...)
-			for {
-				text, after, ok := bytes.Cut(rest[path], []byte{'\n'})
-				if !ok {
-					break
-				}
-				t.arrived(of, text, now)
-				rest[path] = after
-			}
-			rest[path] = bytes.Clone(rest[path])
-		}
-	}
+	})
 }
 
 // markNow makes new what is written from now on.
@@ -316,20 +284,21 @@ func (t *streams) look(of []*stream, begin time.Time) (took []time.Duration, mis
 	return took, missing, t.broke
 }
 
-// twice checks that nothing that is new has come twice, while nobody was killed: that
-// would say that two tasks move the same, and a takeover that has always been there takes
-// no time.
-func (t *streams) twice() error {
+// again counts how often a line that is new came when it had come before, and names one.
+// While nobody is killed that says that two tasks move the same, and a takeover that has
+// always been there takes no time.
+func (t *streams) again() (n int, which string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, s := range t.all {
 		for i := s.mark; i < int64(len(s.seen)); i++ {
 			if s.seen[i] > 1 {
-				return fmt.Errorf("%s: line %d came %d times while nobody was killed: two tasks move it", s, i, s.seen[i])
+				n += int(s.seen[i]) - 1
+				which = fmt.Sprintf("%s: line %d came %d times", s, i, s.seen[i])
 			}
 		}
 	}
-	return nil
+	return n, which
 }
 
 // complete checks that nothing before the last line of each stream was lost. Lines

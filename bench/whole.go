@@ -65,7 +65,10 @@ func (c *nodes) whole(ctx context.Context) (since time.Time, err error) {
 			case at.Sub(since) < settle+flowBefore:
 				problem = "it is watched"
 			default:
-				return since, c.twice()
+				if n, which := c.again(); n > 0 {
+					return since, fmt.Errorf("%s while nobody was killed: two tasks move it", which)
+				}
+				return since, nil
 			}
 		}
 		if err := pause(ctx, lookEvery); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -231,20 +230,29 @@ func (w *worker) runningOn(ctx context.Context, here map[string]bool) (int, erro
 }
 
 // goroutines reads go_goroutines from /metrics; NaN where there is none.
-func (w *worker) goroutines(ctx context.Context) float64 {
+func (w *worker) goroutines(ctx context.Context) float64 { return w.metric(ctx, "go_goroutines") }
+
+// metric is the sum of a metric's values in /metrics, NaN where there is none of that
+// name.
+func (w *worker) metric(ctx context.Context, name string) float64 {
 	code, answer, err := w.do(ctx, http.MethodGet, "/metrics", nil)
 	if err != nil || code != http.StatusOK {
 		return math.NaN()
 	}
-	lines := bufio.NewScanner(bytes.NewReader(answer))
-	for lines.Scan() {
-		if rest, ok := strings.CutPrefix(lines.Text(), "go_goroutines "); ok {
-			if v, err := strconv.ParseFloat(rest, 64); err == nil {
-				return v
+	sum := math.NaN()
+	for line := range strings.Lines(string(answer)) {
+		rest, ok := strings.CutPrefix(line, name)
+		if !ok || !strings.HasPrefix(rest, " ") && !strings.HasPrefix(rest, "{") {
+			continue
+		}
+		if v, err := strconv.ParseFloat(strings.TrimSpace(rest[strings.LastIndexByte(rest, ' ')+1:]), 64); err == nil {
+			if math.IsNaN(sum) {
+				sum = 0
 			}
+			sum += v
 		}
 	}
-	return math.NaN()
+	return sum
 }
 
 // pause waits d, or ends with ctx.
