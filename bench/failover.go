@@ -11,12 +11,12 @@ import (
 )
 
 const (
-	// troupeKills is the number behind the design's "worst of 20".
-	troupeKills = 20
-	quickKills  = 2
-	// connectKills is the number with no delay; with its defaults Kafka Connect is
-	// killed once: that takes five minutes.
-	connectKills = 5
+	// allKills is the number behind the design's "worst of 20".
+	allKills   = 20
+	quickKills = 2
+	// tunedKills is the number of either arm where Kafka Connect has no delay; with its
+	// defaults it is killed once: that takes five minutes.
+	tunedKills = 5
 	// failoverTimeout bounds all kills of an arm, with the starts of the workers
 	// between them.
 	failoverTimeout = 40 * time.Minute
@@ -146,19 +146,20 @@ func failover(props map[string]string) func(context.Context, *env, string) (metr
 
 // kills is how many there are.
 func (e *env) kills(arm string, props map[string]string) int {
-	own := troupeKills
+	own := allKills
 	switch {
 	case arm == armConnect && props == nil:
 		return 1
-	case e.quick && e.trials == 0:
-		return quickKills
-	case arm == armConnect:
-		own = connectKills
-		if e.trials > 0 {
-			return min(own, e.trials)
-		}
+	case props != nil:
+		own = tunedKills
+	}
+	switch {
+	case e.trials > 0 && arm == armConnect:
+		return min(own, e.trials)
 	case e.trials > 0:
 		return e.trials
+	case e.quick:
+		return quickKills
 	}
 	return own
 }

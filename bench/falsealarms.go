@@ -1,10 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"os"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -38,6 +42,7 @@ func falseAlarmMetrics() []metric {
 		ms = append(ms,
 			metric{of.key + "minutes", of.title + ", time", "min", false, nil},
 			metric{of.key + "evictions", "evictions", "", false, none},
+			metric{of.key + "standing", "losses of good standing", "", false, none},
 			metric{of.key + "generations", "generations of the group", "", false, none},
 			metric{of.key + "epochs", "units assigned anew", "", false, none},
 			metric{of.key + "starts", "units started again", "", false, none},
@@ -84,21 +89,27 @@ func (e *env) alarmTime() time.Duration {
 	return alarmMinutes * time.Minute
 }
 
+// lostStanding is what a worker says that stops its tasks, since it has not heard from
+// Kafka, or neither from most of the others, for too long.
+const lostStanding = "this node is no longer in good standing"
+
 // alarmCounts are what a cluster has counted by now.
 type alarmCounts struct {
 	evictions, restarts float64
-	generation          int
-	stays               map[unitKey]stay
+	standing            int // losses of it
+	view                clusterView
 }
 
 func (c *nodes) alarmCounts(ctx context.Context) (a alarmCounts, err error) {
-	v, err := c.workers[0].view(ctx)
-	if err != nil {
+	if a.view, err = c.workers[0].view(ctx); err != nil {
 		return a, err
 	}
-	a.generation = v.Generation
-	a.stays, _ = v.stays()
 	for _, w := range c.workers {
+		log, err := os.ReadFile(w.proc.LogFile())
+		if err != nil {
+			return a, fmt.Errorf("reading the log of %s: %w", w.id(), err)
+		}
+		a.standing += bytes.Count(log, []byte(lostStanding))
 		for _, name := range []string{"troupe_cluster_evictions_total", "troupe_cluster_evicted_total"} {
 			a.evictions += w.metric(ctx, name)
 		}
@@ -158,10 +169,28 @@ func (c *nodes) alarms(ctx context.Context, key string, m metrics, meanwhile fun
 		return err
 	}
 	m[key+"evictions"] = after.evictions - before.evictions
-	m[key+"generations"] = float64(after.generation - before.generation)
-	m[key+"epochs"] = float64(changed(before.stays, after.stays, ""))
+	m[key+"standing"] = float64(after.standing - before.standing)
+	m[key+"generations"] = float64(after.view.Generation - before.view.Generation)
+	m[key+"epochs"] = float64(after.view.tellAnew(before.view))
 	m[key+"starts"] = float64(starts) + after.restarts - before.restarts
 	return c.ended()
+}
+
+// tellAnew counts the units that were assigned anew, and prints the reasons that the
+// cluster has for it.
+func (v clusterView) tellAnew(before clusterView) int {
+	was, _ := before.stays()
+	is, _ := v.stays()
+	reasons := make(map[string]int)
+	for _, u := range v.Units {
+		if was[u.key()] != is[u.key()] {
+			reasons[u.Reason]++
+		}
+	}
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		fmt.Printf("  %d units were assigned anew: %s\n", reasons[reason], reason)
+	}
+	return changed(was, is, "")
 }
 
 // statusEnds are the ends of the status topic's partitions.
@@ -214,8 +243,7 @@ func (c *nodes) starts(ctx context.Context, from, to kadm.ListedOffsets) (n int,
 			}
 		})
 	}
-	for key, times := range watch.Starts(recs) {
-		fmt.Printf("  %s: RUNNING %d times\n", key, times)
+	for _, times := range watch.Starts(recs) {
 		n += times
 	}
 	return n, nil

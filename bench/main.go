@@ -14,7 +14,8 @@
 //	go run ./bench -rows scale -connectors 2000
 //	                                        a large one
 //
-// It drives built programs: of ours it imports internal/kafkatest, and for the row
+// It drives built programs: of ours it imports internal/kafkatest, internal/watch,
+// cluster/placement, which says whether nodes have their shares, and for the row
 // trace-off alone, which compares two things within one process, actors, connectors
 // and codec.
 package main

@@ -70,12 +70,13 @@ func TestKills(t *testing.T) {
 		props  map[string]string
 		expect int
 	}{
-		{"Troupe", settings{}, armTroupe, nil, troupeKills},
+		{"Troupe", settings{}, armTroupe, nil, allKills},
 		{"Troupe, as told", settings{trials: 3}, armTroupe, noDelay, 3},
+		{"Troupe beside Kafka Connect, tuned", settings{}, armTroupe, noDelay, tunedKills},
 		{"Troupe, quick", settings{quick: true}, armTroupe, nil, quickKills},
 		{"Kafka Connect's defaults", settings{trials: 20}, armConnect, nil, 1},
-		{"Kafka Connect, tuned", settings{}, armConnect, noDelay, connectKills},
-		{"Kafka Connect, tuned, at most its own", settings{trials: 20}, armConnect, noDelay, connectKills},
+		{"Kafka Connect, tuned", settings{}, armConnect, noDelay, tunedKills},
+		{"Kafka Connect, tuned, at most its own", settings{trials: 20}, armConnect, noDelay, tunedKills},
 		{"Kafka Connect, tuned, fewer", settings{quick: true, trials: 1}, armConnect, noDelay, 1},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
