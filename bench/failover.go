@@ -71,6 +71,19 @@ func differing(props map[string]string) string {
 	return strings.Join(all, ", ") + " and its defaults besides"
 }
 
+// failoverMetrics are the same whatever Kafka Connect is tuned to. A kill counts
+// with the slowest of the dead worker's tasks.
+var failoverMetrics = []metric{
+	{"median", "all its tasks are back, median of the kills", "s", false, []target{{atMost, 2.5}}},
+	{"worst", "the same, worst of the kills", "s", false, []target{{atMost, 3.5}}},
+	{"task", "a task is back, median of all", "s", false, []target{{betterConnect, 0}}},
+	{"source", "slowest source task", "s", false, []target{{betterConnect, 0}}},
+	{"sink", "slowest sink task", "s", false, []target{{betterConnect, 0}}},
+	{"others", "the other workers' tasks, worst second after a kill", "% of the 5 s before it", true, []target{{atLeast, 80}}},
+	{"before", "their worst second before a kill, for comparison", "% of the same", true, nil},
+	{"epochs", "of the other workers' units, started anew", "", false, []target{{atMost, 0}}},
+}
+
 // failover kills, as kill -9 does, one of the workers of a cluster of three that
 // runs 30 connectors with 60 tasks. For each task of the dead worker it takes the
 // time from the kill until a line that was written after the kill is at its

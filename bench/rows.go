@@ -129,19 +129,6 @@ var rows = []row{
 	}, run: runScale, ours: true, once: true, timeout: scaleTimeout, note: scaleNote},
 }
 
-// failoverMetrics are the same whatever Kafka Connect is tuned to. A kill counts
-// with the slowest of the dead worker's tasks.
-var failoverMetrics = []metric{
-	{"median", "all its tasks are back, median of the kills", "s", false, []target{{atMost, 2.5}}},
-	{"worst", "the same, worst of the kills", "s", false, []target{{atMost, 3.5}}},
-	{"task", "a task is back, median of all", "s", false, []target{{betterConnect, 0}}},
-	{"source", "slowest source task", "s", false, []target{{betterConnect, 0}}},
-	{"sink", "slowest sink task", "s", false, []target{{betterConnect, 0}}},
-	{"others", "the other workers' tasks, worst second after a kill", "% of the 5 s before it", true, []target{{atLeast, 80}}},
-	{"before", "their worst second before a kill, for comparison", "% of the same", true, nil},
-	{"epochs", "of the other workers' units, started anew", "", false, []target{{atMost, 0}}},
-}
-
 func throughput(rate ...target) []metric {
 	if len(rate) == 0 {
 		rate = []target{{betterConnect, 0}}
