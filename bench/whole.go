@@ -66,7 +66,7 @@ func (c *nodes) whole(ctx context.Context) (since time.Time, err error) {
 				problem = "it is watched"
 			default:
 				if n, which := c.again(); n > 0 {
-					return since, fmt.Errorf("%s while nobody was killed: two tasks move it", which)
+					return since, fmt.Errorf("%s while nobody was killed: two tasks move it, or one was started again", which)
 				}
 				return since, nil
 			}
