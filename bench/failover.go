@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"maps"
 	"math/rand/v2"
-	"slices"
-	"strings"
 	"time"
 )
 
@@ -40,36 +37,14 @@ var noDelay = map[string]string{
 	"consumer.heartbeat.interval.ms":   "500",
 }
 
-// manyKills are Troupe's settings for a cluster whose nodes are killed again and again,
-// where they differ from the defaults; failoverNote tells them to the reader.
-//
-// A task whose node died within failover.quarantine.window.ms of its start, on two
-// nodes, is quarantined: it may be what kills them. Here each task meets that within
-// two kills.
-var manyKills = map[string]string{
-	"failover.quarantine.window.ms": "0",
-}
-
 var failoverNote = "a kill counts with the slowest of the dead worker's tasks, from the kill to the first record at its destination that was " +
 	"written after the kill. Between kills the dead worker is started again, and the next kill comes when all workers are there, all connectors and tasks are RUNNING, " +
 	"each worker has its share (Troupe: its placement wants no move, by weight, in which a connector's instance counts a tenth of a task; Kafka Connect: as many tasks) and nothing has moved for " +
-	fmt.Sprintf("%v. Troupe runs with %s. ", settle+flowBefore, differing(manyKills)) +
+	fmt.Sprintf("%v. Troupe's quarantine is on, with its default window. ", settle+flowBefore) +
 	"A task that FAILS, a line that is lost, or one that comes twice while nobody is killed fails the row. Each stream gets 20 lines a second; file sources look for lines once a second, " +
 	"so a second without a kill can have fewer than the average too: that is the line `before`. " +
 	fmt.Sprintf("What a second of before has is the average of the %v before each kill, and not of a whole minute: the streams' pace is steady. ", flowBefore) +
 	"Figures of the other workers' tasks are the lowest of all kills; their units' epochs are counted over all kills."
-
-// differing says how settings differ from the defaults.
-func differing(props map[string]string) string {
-	if len(props) == 0 {
-		return "its default settings"
-	}
-	var all []string
-	for _, key := range slices.Sorted(maps.Keys(props)) {
-		all = append(all, "`"+key+"="+props[key]+"`")
-	}
-	return strings.Join(all, ", ") + " and its defaults besides"
-}
 
 // failoverMetrics are the same whatever Kafka Connect is tuned to. A kill counts
 // with the slowest of the dead worker's tasks.
@@ -98,11 +73,7 @@ var failoverMetrics = []metric{
 // the setting tells.
 func failover(props map[string]string) func(context.Context, *env, string) (metrics, error) {
 	return func(ctx context.Context, e *env, arm string) (metrics, error) {
-		own := props
-		if arm == armTroupe {
-			own = merge(props, manyKills)
-		}
-		c, err := e.startNodes(ctx, arm, own)
+		c, err := e.startNodes(ctx, arm, props)
 		if err != nil {
 			return nil, err
 		}

@@ -73,7 +73,8 @@ func (e *env) startAgain(ctx context.Context, s workerSetup) (*worker, error) {
 		return w, nil
 	}
 	file := filepath.Join(s.dir, "worker.properties")
-	if err := kafkatest.WriteProperties(file, s.props); err != nil {
+	// What a node knows of its former lives goes with the folder, and not to the user's.
+	if err := kafkatest.WriteProperties(file, merge(s.props, map[string]string{"node.state.dir": s.dir})); err != nil {
 		return nil, err
 	}
 	var err error
