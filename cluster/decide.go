@@ -77,6 +77,7 @@ type round struct {
 	live     map[string]group.Peer // by member id
 	lingers  map[string]bool       // members that are not in the group and may work still
 	byNode   map[string]group.Peer // by node.id
+	alive    map[string]bool       // by boot id: lives that are in the group
 	records  []*kgo.Record
 	failed   map[assign.Unit]string // statuses that only the leader can write
 	ended    []assign.Unit          // whose nodes are gone
@@ -123,7 +124,7 @@ func (r *round) work() {
 
 func (c *Coordinator) newRound() *round {
 	r := &round{c: c, now: time.Now(), st: c.member.State(), snap: c.Configs.Snapshot(), log: c.Log.Units(), drains: c.Log.Nodes(),
-		live: make(map[string]group.Peer), byNode: make(map[string]group.Peer), failed: make(map[assign.Unit]string), lingers: make(map[string]bool), next: idleTick}
+		live: make(map[string]group.Peer), byNode: make(map[string]group.Peer), failed: make(map[assign.Unit]string), lingers: make(map[string]bool), alive: make(map[string]bool), next: idleTick}
 	c.mu.Lock()
 	r.acked = maps.Clone(c.acked)
 	for u := range c.acked {

@@ -85,7 +85,7 @@ func (s *scene) connector(name string, tasks int) {
 func (s *scene) look() *round {
 	s.t.Helper()
 	r := &round{c: s.c, now: s.now, st: &group.State{Generation: 1, Member: s.leader(), Peers: s.peers}, snap: s.configs.Snapshot(), log: make(map[assign.Unit]assign.Entry),
-		drains: s.drains, acked: s.acked, live: make(map[string]group.Peer), byNode: make(map[string]group.Peer), failed: make(map[assign.Unit]string), next: time.Hour}
+		drains: s.drains, acked: s.acked, live: make(map[string]group.Peer), byNode: make(map[string]group.Peer), failed: make(map[assign.Unit]string), alive: make(map[string]bool), next: time.Hour}
 	for u, e := range s.log {
 		r.log[u] = e
 	}

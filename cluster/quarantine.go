@@ -93,7 +93,8 @@ func (r *round) blame() {
 		found := false
 		for _, u := range suspects {
 			e := r.log[u]
-			e.Deaths = r.held(append(e.Deaths, assign.Death{Node: e.Node, Boot: group.BootOf(member), At: died.UnixMilli(), Lived: died.UnixMilli() - r.began(u, e)}))
+			of := func(d assign.Death) bool { return d.Boot == group.BootOf(member) } // it was taken for dead before
+			e.Deaths = r.held(append(slices.DeleteFunc(slices.Clone(e.Deaths), of), assign.Death{Node: e.Node, Boot: group.BootOf(member), At: died.UnixMilli(), Lived: died.UnixMilli() - r.began(u, e)}))
 			charged[u] = e
 			found = found || r.guilty(e.Deaths)
 		}
@@ -149,6 +150,9 @@ func (r *round) testimony() {
 			c.lives[l.Boot] = life{l.End, since, r.now}
 		}
 	}
+	for _, p := range r.live {
+		r.alive[p.Boot] = true
+	}
 	maps.DeleteFunc(c.lives, func(_ string, l life) bool { return r.now.Sub(l.heard) > keptDeaths })
 	for u, e := range r.log {
 		if len(e.Deaths) > 0 {
@@ -165,13 +169,13 @@ type life struct {
 }
 
 // held returns the deaths that are remembered and not explained otherwise, in memory of
-// their own. A node that went without a word may have been ended by a unit that called
+// their own. A node that was taken for dead and is there again has not died. A node that went without a word may have been ended by a unit that called
 // exit; such a one does it soon after its start, as a rule, and only then is it held
 // against the unit as any other.
 func (r *round) held(deaths []assign.Death) []assign.Death {
 	out := slices.DeleteFunc(slices.Clone(deaths), func(d assign.Death) bool {
 		end := r.c.lives[d.Boot].end
-		return r.now.Sub(time.UnixMilli(d.At)) > keptDeaths || end == group.Rebooted || end == group.Ended
+		return r.alive[d.Boot] || r.now.Sub(time.UnixMilli(d.At)) > keptDeaths || end == group.Rebooted || end == group.Ended
 	})
 	for i, d := range out {
 		if r.c.lives[d.Boot].end == group.Killed && time.Duration(d.Lived)*time.Millisecond > longestWatch {

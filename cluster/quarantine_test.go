@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -169,6 +170,44 @@ func TestQuarantineTestimony(t *testing.T) {
 				t.Errorf("%+v", s.log[u])
 			}
 		})
+	}
+}
+
+// TestQuarantineOfTheLiving: a node that was taken for dead and is there again in the same
+// life has not died, whether that is seen before the next death or after the quarantine.
+func TestQuarantineOfTheLiving(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		s := newScene(t, "a", "b", "c")
+		s.connector("x", 1)
+		s.look()
+		u := task("x", 0)
+		out := func() group.Peer {
+			s.now = s.now.Add(longestWatch + time.Second)
+			i := slices.IndexFunc(s.peers, func(p group.Peer) bool { return p.ID == s.log[u].Node })
+			p := s.peers[i]
+			s.die(p.ID)
+			s.look()
+			return p
+		}
+		back := func(p group.Peer) {
+			p.Member = p.Member[:len(p.Member)-1] + "1" // the group takes it in anew
+			s.peers = append(s.peers, p)
+			s.look()
+		}
+		first := out()
+		if !late {
+			back(first)
+		}
+		second := out()
+		if late {
+			if s.state(u) != assign.Quarantined {
+				t.Fatalf("%+v", s.log[u])
+			}
+			back(second)
+		}
+		if s.state(u) != assign.Assigned {
+			t.Errorf("late %v: %+v", late, s.log[u])
+		}
 	}
 }
 
