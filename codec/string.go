@@ -33,7 +33,7 @@ func NewStringConverter(config map[string]string, isKey bool) (*StringConverter,
 		}
 		cs, ok := charsetOf(n)
 		if !ok {
-			return nil, &Error{Class: serializationException, Msg: "Unsupported encoding " + n}
+			return nil, &Error{Class: SerializationException, Msg: "Unsupported encoding " + n}
 		}
 		return cs, nil
 	}
