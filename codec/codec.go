@@ -4,6 +4,7 @@
 package codec
 
 import (
+	"context"
 	"unsafe"
 
 	"github.com/troupeio/troupe/codec/data"
@@ -25,6 +26,14 @@ type Converter interface {
 	// ToConnect is the inverse. nil bytes are null. The result may share b, which
 	// the caller does not write afterwards.
 	ToConnect(topic string, b []byte) (*data.Schema, data.Value, error)
+}
+
+// Bound is a [Converter] that asks somebody outside about records, such as a schema
+// registry. Whoever made it calls Bind once, before the first record: when ctx ends,
+// the converter gives up what it waits for, with ctx's error, and closes its
+// connections. A converter that is never bound opens none before its first record.
+type Bound interface {
+	Bind(ctx context.Context)
 }
 
 // HeaderConverter does for headers what [Converter] does for keys and values:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/troupeio/troupe/codec"
 	"github.com/troupeio/troupe/codec/data"
 )
 
@@ -94,11 +95,19 @@ func (w *wrapped) Unwrap() error { return errors.Unwrap(w.err) }
 // IsRetriable reports whether err, or an error that it wraps, is retriable.
 func IsRetriable(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Class == Transient
+	return errors.As(err, &e) && e.Class == Transient || IsOutage(err)
+}
+
+// IsOutage reports whether err says that what a converter has to ask, such as a
+// schema registry, does not answer: no record is to blame.
+func IsOutage(err error) bool {
+	var e *codec.Error
+	return errors.As(err, &e) && e.Fault == codec.OutageFault
 }
 
 // ClassOf returns the class of an error: that of the outermost [Error] in its
-// chain, poison for a [data.Error], else crash.
+// chain, poison for a [data.Error] and what else a converter blames a record for,
+// transient for an outage, else crash.
 func ClassOf(err error) Class {
 	for ; err != nil; err = errors.Unwrap(err) {
 		switch e := err.(type) { //nolint:errorlint // the chain is walked by hand: the outermost decides, whatever its type
@@ -108,6 +117,13 @@ func ClassOf(err error) Class {
 			return e.class
 		case *data.Error, *data.SchemaError:
 			return Poison
+		case *codec.Error:
+			switch e.Fault {
+			case codec.RecordFault:
+				return Poison
+			case codec.OutageFault:
+				return Transient
+			}
 		}
 	}
 	return Crash

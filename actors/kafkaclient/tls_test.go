@@ -209,6 +209,12 @@ func encrypted(t *testing.T, pkcs8 []byte, password string) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: der})
 }
 
+// What PKCS #8 calls PBES2 and PBKDF2.
+var (
+	oidPBES2  = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 13}
+	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
+)
+
 func TestEncryptedKey(t *testing.T) {
 	pki := newPKI(t)
 	props := map[string]string{"ssl.keystore.type": "PEM", "ssl.keystore.key": pki.text("client.enc.key"), "ssl.keystore.certificate.chain": pki.text("client.crt")}

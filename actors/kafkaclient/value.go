@@ -5,6 +5,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/troupeio/troupe/codec/tlsconfig"
 )
 
 // Type is a type of Kafka's ConfigDef, by its name there.
@@ -28,15 +30,7 @@ const hidden = "[hidden]"
 
 // ConfigError is a bad value of one property. Its text is the one that Kafka's
 // ConfigException has, and never contains the value of a password.
-type ConfigError struct {
-	// Name is the property without prefix.
-	Name string
-	// Text is the whole message.
-	Text string
-}
-
-// Error returns the message.
-func (e *ConfigError) Error() string { return e.Text }
+type ConfigError = tlsconfig.Error
 
 // invalid builds Kafka's message for a value that doesn't fit its property.
 func invalid(name, shown, why string) *ConfigError {

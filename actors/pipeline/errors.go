@@ -62,6 +62,9 @@ const ToleranceExceeded = "Tolerance exceeded in error handler"
 // time remains, reports what remains, and returns nil when the record is to be skipped, or the error with
 // which the task fails. ok is true when a retry succeeded.
 func (e *Errors) Handle(ctx context.Context, r Report, again func(*Report) error) (ok bool, fatal error) {
+	if ctx.Err() != nil && errors.Is(r.Err, context.Canceled) {
+		return false, ctx.Err() // a converter was asking somebody when the task was stopped
+	}
 	e.Counters.Failures.Add(1)
 	err := r.Err
 	begun := time.Now()
@@ -81,11 +84,20 @@ func (e *Errors) Handle(ctx context.Context, r Report, again func(*Report) error
 		if err = again(&r); err == nil {
 			return true, nil
 		}
+		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+			return false, ctx.Err()
+		}
 		e.Counters.Failures.Add(1)
 	}
 	r.Err = err
 	e.Counters.Errors.Add(1)
 	e.Counters.LastError.Store(time.Now().UnixMilli())
+	if connectors.IsOutage(err) {
+		// Kafka Connect would skip this record and, as long as the outage lasts, every
+		// other. The task fails instead and is started again, later and later.
+		return false, &connectors.Error{JavaClass: connectors.ConnectException, Class: connectors.Transient,
+			Msg: fmt.Sprintf("%s (%s) needs something that does not answer", r.Stage, r.Class), Cause: err}
+	}
 	for _, rep := range e.Reporters {
 		rep.Report(ctx, r)
 	}

@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/troupeio/troupe/actors/pipeline"
+	"github.com/troupeio/troupe/codec"
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/connectors"
 )
@@ -310,8 +312,10 @@ func TestConverters(t *testing.T) {
 // TestHandleTiming: the delays between the attempts, and what ends them.
 func TestHandleTiming(t *testing.T) {
 	busy := connectors.Retriable(errors.New("busy"))
+	away := &codec.Error{Class: codec.RetriableException, Msg: "away", Fault: codec.OutageFault}
 	for _, tt := range []struct {
 		name     string
+		err      error // busy if nil
 		timeout  time.Duration
 		maxDelay time.Duration
 		after    time.Duration // the operation works from then on; 0: never
@@ -331,6 +335,11 @@ func TestHandleTiming(t *testing.T) {
 		{name: "stopped", timeout: -time.Millisecond, maxDelay: time.Minute, stop: 4 * time.Second, fatal: "context canceled", stage: pipeline.ValueConverter, took: 4 * time.Second},
 		{name: "a report is no operation", stage: pipeline.TaskPut, fatal: pipeline.ToleranceExceeded},
 		{name: "a report, all", stage: pipeline.TaskPut, all: true},
+		{name: "an outage ends the task", err: away, stage: pipeline.ValueConverter, all: true, fatal: "VALUE_CONVERTER () needs something that does not answer: away"},
+		{name: "an outage that goes on", err: away, timeout: 2 * time.Second, maxDelay: time.Minute, stage: pipeline.ValueConverter, all: true,
+			fatal: "VALUE_CONVERTER () needs something that does not answer: away", took: 2 * time.Second, attempts: []time.Duration{300, 900, 2000}},
+		{name: "an outage that ends", err: away, timeout: 10 * time.Second, maxDelay: time.Minute, after: time.Second, ok: true, stage: pipeline.ValueConverter, took: 2100 * time.Millisecond},
+		{name: "stopped while a converter asks", err: fmt.Errorf("asking: %w", context.Canceled), stop: time.Nanosecond, stage: pipeline.ValueConverter, all: true, fatal: "context canceled"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -340,14 +349,18 @@ func TestHandleTiming(t *testing.T) {
 				if tt.stop > 0 {
 					time.AfterFunc(tt.stop, cancel)
 				}
+				failed := cmp.Or[error](tt.err, busy)
+				if errors.Is(failed, context.Canceled) {
+					<-ctx.Done()
+				}
 				begun := time.Now()
 				var at []time.Duration
-				ok, fatal := e.Handle(ctx, pipeline.Report{Stage: tt.stage, Err: busy}, func(*pipeline.Report) error {
+				ok, fatal := e.Handle(ctx, pipeline.Report{Stage: tt.stage, Err: failed}, func(*pipeline.Report) error {
 					at = append(at, time.Since(begun)/time.Millisecond)
 					if tt.after > 0 && time.Since(begun) >= tt.after {
 						return nil
 					}
-					return busy
+					return failed
 				})
 				if ok != tt.ok || (fatal != nil) != (tt.fatal != "") || fatal != nil && fatal.Error() != tt.fatal {
 					t.Errorf("ok %v, fatal %v", ok, fatal)

@@ -14,6 +14,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/troupeio/troupe/actors/pipeline"
+	"github.com/troupeio/troupe/codec"
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/connectors"
 )
@@ -91,6 +92,9 @@ func TestClassOf(t *testing.T) {
 		{"panic", pipeline.Recovered("x"), connectors.Crash},
 		{"retriable", connectors.Retriable(errors.New("x")), connectors.Transient},
 		{"data", data.Errorf("x"), connectors.Poison},
+		{"refused by a registry", &codec.Error{Msg: "x", Cause: errors.New("y"), Fault: codec.RecordFault}, connectors.Poison},
+		{"no registry", &codec.Error{Msg: "x", Fault: codec.OutageFault}, connectors.Transient},
+		{"no registry, in one that says nothing", &codec.Error{Msg: "z", Cause: &codec.Error{Msg: "x", Fault: codec.OutageFault}}, connectors.Transient},
 		{"record, plain", poison(errors.New("x")), connectors.Poison},
 		{"record, plain, from put", putError(poison(errors.New("x"))), connectors.Poison},
 		{"record, panic", poison(pipeline.Recovered("x")), connectors.Crash},

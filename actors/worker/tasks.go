@@ -15,6 +15,7 @@ import (
 	"github.com/troupeio/troupe/actors/kafkaclient"
 	"github.com/troupeio/troupe/actors/pipeline"
 	"github.com/troupeio/troupe/actors/task"
+	"github.com/troupeio/troupe/codec"
 	"github.com/troupeio/troupe/connectors"
 )
 
@@ -84,7 +85,7 @@ func (b *builder) shared(ctx context.Context) (*parts, error) {
 		return nil, err
 	}
 	p.chain = &pipeline.Chain{Steps: steps, Errors: p.errors, Sink: b.plugin.Kind == connectors.SinkKind}
-	if p.converters, err = b.converters(config, p.errors, names); err != nil {
+	if p.converters, err = b.converters(ctx, config, p.errors, names); err != nil {
 		return nil, err
 	}
 	b.info.Parts.Store(names)
@@ -188,8 +189,9 @@ func buildSteps(reg *connectors.Registry, config map[string]string, names *PartN
 }
 
 // converters makes the three converters: the connector's where it names a class,
-// with its options alone, else the worker's with the worker's.
-func (b *builder) converters(config map[string]string, errs *pipeline.Errors, names *PartNames) (*pipeline.Converters, error) {
+// with its options alone, else the worker's with the worker's. They are bound to
+// ctx, which ends with the task.
+func (b *builder) converters(ctx context.Context, config map[string]string, errs *pipeline.Errors, names *PartNames) (*pipeline.Converters, error) {
 	out := &pipeline.Converters{Errors: errs}
 	from := func(key string) (string, map[string]string) {
 		src := config
@@ -210,6 +212,9 @@ func (b *builder) converters(config map[string]string, errs *pipeline.Errors, na
 		c, err := p.NewConverter(opts, isKey)
 		if err != nil {
 			return configurationError(key, err)
+		}
+		if bound, ok := c.(codec.Bound); ok {
+			bound.Bind(ctx)
 		}
 		s.Class, s.Converter, *name = p.Class, c, PluginName{p.Class, p.Version}
 		return nil
@@ -364,7 +369,7 @@ func (b *builder) sink(ctx context.Context) (*task.SinkParts, error) {
 	}
 	if out.DLQ != nil || p.logging {
 		names := &PartNames{Transforms: map[string]PluginName{}, Predicates: map[string]PluginName{}}
-		if out.Errant, err = b.converters(p.config, p.errors, names); err != nil {
+		if out.Errant, err = b.converters(ctx, p.config, p.errors, names); err != nil {
 			if out.DLQ != nil {
 				out.DLQ.Close()
 			}

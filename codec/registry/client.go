@@ -24,7 +24,7 @@ import (
 const maxAnswer = 64 << 20
 
 // errClosed ends what waits for a client that was closed.
-var errClosed = errors.New("the schema registry's client is closed")
+var errClosed = fmt.Errorf("the schema registry's client is closed: %w", context.Canceled)
 
 // Client asks a schema registry, and remembers what it answered. It may be used
 // by any number of goroutines, who share one request for the same question.
@@ -108,14 +108,13 @@ func newClient(t *transport) (*Client, error) {
 
 // Close ends what is on its way and waits for it. Whoever waits for an answer gets
 // an error.
-func (c *Client) Close() error {
+func (c *Client) Close() {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
 	c.cancel()
 	c.wg.Wait()
 	c.http.CloseIdleConnections()
-	return nil
 }
 
 // spawn runs f on a goroutine that Close ends and waits for.

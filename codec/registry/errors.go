@@ -138,10 +138,10 @@ var wording = map[Type]words{
 //
 // An outage becomes a RetriableException, on which the task tries again as
 // errors.retry.* say; a refusal a ConfigException with the registry's text; the
-// rest a DataException.
+// rest a DataException. That the task stops meanwhile remains what it is.
 func Failure(t Type, topic string, write bool, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
 	}
 	w := wording[t]
 	text := w.read

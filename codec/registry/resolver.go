@@ -16,8 +16,7 @@ type Compatible func(reader, writer *Schema, readerDeps, writerDeps []Dependency
 
 // Resolver is the half of a converter that talks to the registry: it finds the
 // schema for a record that is written, by the rules of the settings, and for one
-// that was read. Like the converter it belongs to one goroutine at a time, except
-// for Close, which may be called at any time.
+// that was read. Like the converter it belongs to one goroutine at a time.
 type Resolver struct {
 	// Client is the registry's, for what the methods here don't do.
 	Client *Client
@@ -31,6 +30,7 @@ type Resolver struct {
 	latestStrict bool
 	normalize    bool
 	compatible   Compatible
+	ctx          context.Context //nolint:containedctx // a converter's calls have none; see Bind
 
 	// written holds what was answered for a schema, so that a record costs a
 	// look-up and no text. Where the answer can change, the client is asked.
@@ -70,12 +70,16 @@ func NewResolver(v *configdef.Values, t Type, isKey bool, compatible Compatible)
 		latestStrict: v.Bool(LatestStrictSetting),
 		normalize:    v.Bool(NormalizeSetting),
 		compatible:   compatible,
+		ctx:          context.Background(),
 		written:      map[writeKey]*Registered{},
 	}, nil
 }
 
-// Close ends what is on its way and waits for it.
-func (r *Resolver) Close() error { return r.Client.Close() }
+// Bind does what [codec.Bound] asks of the converter.
+func (r *Resolver) Bind(ctx context.Context) {
+	r.ctx = ctx
+	context.AfterFunc(ctx, r.Client.Close)
+}
 
 // Subject returns the subject of a record's schema; record is the full name of its
 // record type, "" when it is none.
@@ -126,39 +130,38 @@ func (r *Resolver) Write(topic, record string, s *Schema) (*Registered, error) {
 
 // write follows the order in which Confluent's serializers look at the settings.
 func (r *Resolver) write(subject string, s *Schema) (*Registered, error) {
-	ctx := context.Background() // a converter has none; Close ends the request
 	name := wording[r.typ].name
 	switch {
 	case r.autoRegister:
-		id, err := r.Client.Register(ctx, subject, s, r.normalize)
+		id, err := r.Client.Register(r.ctx, subject, s, r.normalize)
 		if err != nil {
 			return nil, serializing(err, "Error registering "+name+" schema"+s.Text)
 		}
 		return &Registered{ID: id, Subject: subject, Schema: s}, nil
 	case r.useID >= 0:
-		found, err := r.Client.ByID(ctx, r.useID, subject)
+		found, err := r.Client.ByID(r.ctx, r.useID, subject)
 		if err != nil {
 			return nil, serializing(err, "Error retrieving schema ID"+s.Text)
 		}
 		if r.idStrict {
-			if err := r.check(ctx, found, s, IDStrictSetting); err != nil {
+			if err := r.check(found, s, IDStrictSetting); err != nil {
 				return nil, err
 			}
 		}
 		return &Registered{ID: r.useID, Subject: subject, Schema: found}, nil
 	case r.useLatest:
-		found, err := r.Client.Latest(ctx, subject)
+		found, err := r.Client.Latest(r.ctx, subject)
 		if err != nil {
 			return nil, serializing(err, "Error retrieving latest version of "+name+" schema"+s.Text)
 		}
 		if r.latestStrict {
-			if err := r.check(ctx, found.Schema, s, LatestStrictSetting); err != nil {
+			if err := r.check(found.Schema, s, LatestStrictSetting); err != nil {
 				return nil, err
 			}
 		}
 		return found, nil
 	}
-	found, err := r.Client.Lookup(ctx, subject, s, r.normalize)
+	found, err := r.Client.Lookup(r.ctx, subject, s, r.normalize)
 	if err != nil {
 		return nil, serializing(err, "Error retrieving "+name+" schema"+s.Text)
 	}
@@ -167,15 +170,15 @@ func (r *Resolver) write(subject string, s *Schema) (*Registered, error) {
 
 // check refuses to write what has schema s under the schema found, unless found
 // reads what s writes.
-func (r *Resolver) check(ctx context.Context, found, s *Schema, setting string) error {
+func (r *Resolver) check(found, s *Schema, setting string) error {
 	if r.compatible == nil {
 		return nil
 	}
-	foundDeps, err := r.Client.Dependencies(ctx, found)
+	foundDeps, err := r.Client.Dependencies(r.ctx, found)
 	if err != nil {
 		return serializing(err, r.failedWriting())
 	}
-	ownDeps, err := r.Client.Dependencies(ctx, s)
+	ownDeps, err := r.Client.Dependencies(r.ctx, s)
 	if err != nil {
 		return serializing(err, r.failedWriting())
 	}
@@ -210,7 +213,7 @@ func (r *Resolver) Read(topic string, id int) (*Schema, error) {
 		// whose id is meant. The other strategies need the schema first.
 		subject, _ = r.Subject(topic, "")
 	}
-	s, err := r.Client.ByID(context.Background(), id, subject)
+	s, err := r.Client.ByID(r.ctx, id, subject)
 	if err != nil {
 		return nil, serializing(err, fmt.Sprintf("Error retrieving %s schema for id %d", wording[r.typ].name, id))
 	}
@@ -227,7 +230,7 @@ func (r *Resolver) Version(topic, record string, id int, s *Schema) (int, error)
 	if err != nil {
 		return 0, err
 	}
-	found, err := r.Client.Lookup(context.Background(), subject, s, false)
+	found, err := r.Client.Lookup(r.ctx, subject, s, false)
 	if err != nil {
 		return 0, serializing(err, fmt.Sprintf("Error retrieving %s schema version for id %d", wording[r.typ].name, id))
 	}
@@ -237,6 +240,6 @@ func (r *Resolver) Version(topic, record string, id int, s *Schema) (int, error)
 // Dependencies returns the text of all that a schema refers to, each once and after
 // what it refers to itself.
 func (r *Resolver) Dependencies(s *Schema) ([]Dependency, error) {
-	deps, err := r.Client.Dependencies(context.Background(), s)
+	deps, err := r.Client.Dependencies(r.ctx, s)
 	return deps, serializing(err, "Error retrieving "+wording[r.typ].name+" schema")
 }

@@ -1,9 +1,24 @@
 package registry
 
-import "crypto/tls"
+import (
+	"crypto/tls"
+	"errors"
 
-// tlsOf builds the TLS configuration of a client from Kafka's ssl.* settings; nil
-// when none are given.
+	"github.com/troupeio/troupe/codec/configdef"
+	"github.com/troupeio/troupe/codec/tlsconfig"
+)
+
+// tlsOf builds the TLS configuration of a client from Kafka's ssl.* settings,
+// which have no prefix here; nil when none are given. Its error names the setting
+// with its prefix.
 func tlsOf(ssl map[string]string) (*tls.Config, error) {
-	return nil, nil
+	if len(ssl) == 0 {
+		return nil, nil
+	}
+	c, err := tlsconfig.New(ssl, false)
+	var bad *tlsconfig.Error
+	if errors.As(err, &bad) {
+		return nil, configdef.Errorf("%s%s: %s", sslPrefix, bad.Name, bad.Text)
+	}
+	return c, err
 }

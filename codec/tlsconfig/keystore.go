@@ -1,4 +1,4 @@
-package kafkaclient
+package tlsconfig
 
 import (
 	"bytes"
