@@ -36,11 +36,20 @@ type Resolver struct {
 	// look-up and no text. Where the answer can change, the client is asked.
 	written map[writeKey]*Registered
 	subject lastSubject
+	last    lastWritten
 }
 
 type writeKey struct {
 	subject string
 	schema  *Schema
+}
+
+// lastWritten is what the record before was written with, which is nearly always
+// what the next one is.
+type lastWritten struct {
+	topic, record string
+	schema        *Schema
+	out           *Registered // nil where it can change
 }
 
 // lastSubject is the subject of the record before.
@@ -102,6 +111,9 @@ func (r *Resolver) Subject(topic, record string) (string, error) {
 // Errors are worded as by Confluent's serializers; [Failure] makes a converter's of
 // them.
 func (r *Resolver) Write(topic, record string, s *Schema) (*Registered, error) {
+	if l := &r.last; l.schema == s && l.out != nil && l.topic == topic && l.record == record {
+		return l.out, nil
+	}
 	subject, err := r.Subject(topic, record)
 	if err != nil {
 		return nil, err
@@ -110,6 +122,7 @@ func (r *Resolver) Write(topic, record string, s *Schema) (*Registered, error) {
 	key := writeKey{subject, s}
 	if out, ok := r.written[key]; ok {
 		if !latest {
+			r.last = lastWritten{topic, record, s, out}
 			return out, nil
 		}
 		// Whether it still is the latest is the client's to say.
