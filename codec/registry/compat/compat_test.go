@@ -1,0 +1,213 @@
+package compat
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/troupeio/troupe/codec/registry"
+)
+
+func record(fields string) string {
+	return `{"type":"record","name":"R","namespace":"a","fields":[` + fields + `]}`
+}
+
+func TestAvro(t *testing.T) {
+	const (
+		id    = `{"name":"id","type":"int"}`
+		abc   = `{"type":"enum","name":"E","symbols":["A","B","C"]}`
+		tree  = `{"type":"record","name":"T","fields":[{"name":"left","type":["null","T"]}]}`
+		tree2 = `{"type":"record","name":"T","fields":[{"name":"left","type":["null","T"]},{"name":"n","type":"int"}]}`
+	)
+	for _, tt := range []struct{ name, reader, writer, want string }{
+		{"same", record(id), record(id), ""},
+		{"field added with default", record(id + `,{"name":"x","type":"string","default":""}`), record(id), ""},
+		{"field added with null default", record(id + `,{"name":"x","type":["null","string"],"default":null}`), record(id), ""},
+		{"field added without default", record(id + `,{"name":"x","type":"string"}`), record(id),
+			"READER_FIELD_MISSING_DEFAULT_VALUE: The field 'x' at path '/fields/1' in the new schema has no default value and is missing in the old schema"},
+		{"field removed", record(id), record(id + `,{"name":"x","type":"string"}`), ""},
+		{"field renamed by alias", record(`{"name":"key","aliases":["id"],"type":"int"}`), record(id), ""},
+		{"widened", record(`{"name":"id","type":"long"}`), record(id), ""},
+		{"narrowed", record(id), record(`{"name":"id","type":"long"}`), "TYPE_MISMATCH: The type (path '/fields/0/type') of a field in the new schema does not match with the old schema"},
+		{"bytes and string", `"bytes"`, `"string"`, ""},
+		{"string and bytes", `"string"`, `"bytes"`, ""},
+		{"int to string", `"string"`, `"int"`, "TYPE_MISMATCH: The type (path '/') of a field in the new schema does not match with the old schema"},
+		{"made nullable", record(`{"name":"id","type":["null","int"]}`), record(id), ""},
+		{"made nullable and wider", record(`{"name":"id","type":["null","long"]}`), record(id), ""},
+		{"no longer nullable", record(id), record(`{"name":"id","type":["null","int"]}`), "TYPE_MISMATCH: The type (path '/fields/0/type/0') of a field in the new schema does not match with the old schema"},
+		{"branch added", `["int","string"]`, `["int"]`, ""},
+		{"branch removed", `["int"]`, `["int","string"]`, "MISSING_UNION_BRANCH: The new schema is missing a type inside a union field at path '/1' in the old schema"},
+		{"not in the union", `["int","null"]`, `"string"`, "MISSING_UNION_BRANCH: The new schema is missing a type inside a union field at path '/' in the old schema"},
+		{"symbol added", abc, `{"type":"enum","name":"E","symbols":["A","B"]}`, ""},
+		{"symbols removed", `{"type":"enum","name":"E","symbols":["B"]}`, abc, "MISSING_ENUM_SYMBOLS: The new schema is missing enum symbols '[A, C]' at path '/symbols' in the old schema"},
+		{"symbols removed with default", `{"type":"enum","name":"E","symbols":["B"],"default":"B"}`, abc, ""},
+		{"record renamed", `{"type":"record","name":"S","fields":[]}`, record(id), "NAME_MISMATCH: The name of the schema has changed (path '/name')"},
+		{"record renamed by alias", `{"type":"record","name":"S","aliases":["a.R"],"fields":[]}`, record(id), ""},
+		{"namespace changed", `{"type":"record","name":"b.R","fields":[` + id + `]}`, record(id), ""},
+		{"fixed size", `{"type":"fixed","name":"F","size":8}`, `{"type":"fixed","name":"F","size":4}`, "FIXED_SIZE_MISMATCH: The size of FIXED type field at path '/size' in the new schema does not match with the old schema"},
+		{"array items", `{"type":"array","items":"long"}`, `{"type":"array","items":"int"}`, ""},
+		{"array items, narrowed", `{"type":"array","items":"int"}`, `{"type":"array","items":"long"}`, "TYPE_MISMATCH: The type (path '/items') of a field in the new schema does not match with the old schema"},
+		{"map values, narrowed", `{"type":"map","values":"int"}`, `{"type":"map","values":"string"}`, "TYPE_MISMATCH: The type (path '/values') of a field in the new schema does not match with the old schema"},
+		{"recursive", tree, tree, ""},
+		{"recursive, field added", tree2, tree, "READER_FIELD_MISSING_DEFAULT_VALUE: The field 'n' at path '/fields/1' in the new schema has no default value and is missing in the old schema"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			check(t, registry.Avro, tt.reader, tt.writer, tt.want)
+		})
+	}
+}
+
+func check(t *testing.T, typ registry.Type, reader, writer, want string) {
+	t.Helper()
+	for _, text := range []string{reader, writer} {
+		if _, err := Canonical(&registry.Schema{Type: typ, Text: text}, nil, false); err != nil {
+			t.Fatalf("%s is not valid: %v", text, err)
+		}
+	}
+	var have []string
+	for _, p := range Check(&registry.Schema{Type: typ, Text: reader}, &registry.Schema{Type: typ, Text: writer}, nil, nil) {
+		have = append(have, p.Type+": "+p.Describe("new", "old"))
+	}
+	if got := strings.Join(have, "\n"); got != want {
+		t.Errorf("have %s\nwant %s", got, want)
+	}
+}
+
+func TestAvroReferences(t *testing.T) {
+	dep := func(typ string) []registry.Dependency {
+		return []registry.Dependency{{Reference: registry.Reference{Name: "a.P"}, Schema: &registry.Schema{Text: `{"type":"record","name":"a.P","fields":[{"name":"x","type":"` + typ + `"}]}`}}}
+	}
+	s := &registry.Schema{Type: registry.Avro, Text: record(`{"name":"p","type":"P"}`)}
+	if _, err := Canonical(s, dep("int"), false); err != nil {
+		t.Error(err)
+	}
+	if _, err := Canonical(s, nil, false); err == nil || !strings.Contains(err.Error(), `"a.P" is not a defined name`) {
+		t.Error(err)
+	}
+	if p := Check(s, s, dep("long"), dep("int")); len(p) > 0 {
+		t.Error(p)
+	}
+	if p := Check(s, s, dep("int"), dep("long")); len(p) != 1 || p[0].Path != "/fields/0/type/fields/0/type" {
+		t.Error(p)
+	}
+}
+
+func TestInvalid(t *testing.T) {
+	for _, tt := range []struct {
+		typ        registry.Type
+		text, want string
+	}{
+		{registry.Avro, `{"type":"record"`, "unexpected EOF"},
+		{registry.Avro, `"strin"`, `"strin" is not a defined name`},
+		{registry.Avro, `{"name":"x"}`, "has no type"},
+		{registry.Avro, `{"type":"record","name":"R"}`, "record R has no fields"},
+		{registry.Avro, `{"type":"record","name":"1R","fields":[]}`, `illegal name "1R"`},
+		{registry.Avro, record(`{"name":"x","type":"int"},{"name":"x","type":"int"}`), "has the field x twice"},
+		{registry.Avro, record(`{"name":"x","type":"int","default":"1"}`), `invalid default "1" for the field x`},
+		{registry.Avro, record(`{"name":"x","type":"int","default":3000000000}`), "invalid default"},
+		{registry.Avro, `["int","int"]`, "int is twice in a union"},
+		{registry.Avro, `["int",["null"]]`, "a union stands directly in a union"},
+		{registry.Avro, `{"type":"enum","name":"E","symbols":["A","A"]}`, "there twice"},
+		{registry.Avro, `{"type":"fixed","name":"F","size":-1}`, "is no size"},
+		{registry.Avro, `{"type":"array"}`, "has no items"},
+		{registry.Avro, `"int" 5`, "there is more"},
+		{registry.Avro, strings.Repeat(`{"type":"array","items":`, 2000) + `"int"` + strings.Repeat("}", 2000), "nested too deeply"},
+		{registry.JSON, `5`, "an object or a boolean"},
+		{registry.JSON, `{"type":"strin"}`, `unknown type "strin"`},
+		{registry.Protobuf, `syntax = "proto3"; message A { int32 x = 1;`, "a } is missing"},
+		{registry.Protobuf, `syntax = "proto3";`, "defines no message"},
+		{registry.Protobuf, strings.Repeat("message A {", 2000), "nested too deeply"},
+		{"XML", `<a/>`, "Invalid schema type XML"},
+	} {
+		if _, err := Canonical(&registry.Schema{Type: tt.typ, Text: tt.text}, nil, false); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%.60s: %v, want %q", tt.text, err, tt.want)
+		}
+	}
+}
+
+func TestJSON(t *testing.T) {
+	const name = `"name":{"type":"string"}`
+	object := func(properties, more string) string {
+		return `{"type":"object","properties":{` + properties + `}` + more + `}`
+	}
+	for _, tt := range []struct{ name, reader, writer, want string }{
+		{"same", object(name, ""), object(name, ""), ""},
+		{"optional property added", object(name+`,"n":{"type":"integer"}`, ""), object(name, ""), ""},
+		{"required added", object(name, `,"required":["name"]`), object(name, ""), "REQUIRED_ATTRIBUTE_ADDED: The new schema requires the property 'name' at path '#/required', which the old schema does not require, and it has no default"},
+		{"required added with default", object(`"name":{"type":"string","default":""}`, `,"required":["name"]`), object(name, ""), ""},
+		{"widened", `{"type":["string","null"]}`, `{"type":"string"}`, ""},
+		{"integer to number", `{"type":"number"}`, `{"type":"integer"}`, ""},
+		{"narrowed", object(`"name":{"type":"integer"}`, ""), object(name, ""), "TYPE_NARROWED: The new schema at path '#/properties/name' does not allow the type string, which the old schema allows"},
+		{"enum narrowed", `{"enum":["a"]}`, `{"enum":["a","b"]}`, `ENUM_ARRAY_NARROWED: The new schema at path '#/enum' does not allow the value "b", which the old schema allows`},
+		{"removed from closed", object("", `,"additionalProperties":false`), object(name, `,"additionalProperties":false`),
+			"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL: The property 'name' at path '#/properties/name' is missing in the new schema, which allows no additional properties"},
+		{"closed", object(name, `,"additionalProperties":false`), object(name, ""), "ADDITIONAL_PROPERTIES_REMOVED: The new schema at path '#' allows no additional properties, which the old schema allows"},
+		{"items", `{"type":"array","items":{"type":"string"}}`, `{"type":"array","items":{"type":"number"}}`, "TYPE_NARROWED: The new schema at path '#/items' does not allow the type number, which the old schema allows"},
+	} {
+		t.Run(tt.name, func(t *testing.T) { check(t, registry.JSON, tt.reader, tt.writer, tt.want) })
+	}
+}
+
+func TestProtobuf(t *testing.T) {
+	file := func(body string) string { return "syntax = \"proto3\";\npackage a;\nimport \"x.proto\";\n" + body }
+	const m = `message M { int32 id = 1; /* the
+		name */ string name = 2; oneof o { bool b = 3; } map<string, int64> t = 4; message In { bytes x = 1 [deprecated = true]; } enum E { A = 0; } }`
+	for _, tt := range []struct{ name, reader, writer, want string }{
+		{"same", file(m), file(m), ""},
+		{"field added", file(`message M { int32 id = 1; string s = 9; }`), file(`message M { int32 id = 1; }`), ""},
+		{"field removed", file(`message M { }`), file(`message M { int32 id = 1; }`), ""},
+		{"renamed", file(`message M { int32 number = 1; }`), file(`message M { int32 id = 1; }`), ""},
+		{"widened", file(`message M { int64 id = 1; }`), file(`message M { int32 id = 1; }`), ""},
+		{"type changed", file(strings.Replace(m, "int32 id", "string id", 1)), file(m), "FIELD_SCALAR_KIND_CHANGED: The field at path '#/M/1' has another type in the new schema than in the old schema: string and int32"},
+		{"type in a oneof changed", file(strings.Replace(m, "bool b", "double b", 1)), file(m), "FIELD_SCALAR_KIND_CHANGED: The field at path '#/M/3' has another type in the new schema than in the old schema: double and bool"},
+		{"type in a nested message changed", file(strings.Replace(m, "bytes x", "float x", 1)), file(m), "FIELD_SCALAR_KIND_CHANGED: The field at path '#/M.In/1' has another type in the new schema than in the old schema: float and bytes"},
+		{"message removed", file(`message N { }`), file(`message M { int32 id = 1; } message N { }`), "MESSAGE_REMOVED: The message M is missing in the new schema"},
+		{"required added", `syntax = "proto2"; message M { required int32 id = 1; }`, `syntax = "proto2"; message M { }`, "REQUIRED_FIELD_ADDED: The required field 'id' at path '#/M/1' in the new schema is missing in the old schema"},
+	} {
+		t.Run(tt.name, func(t *testing.T) { check(t, registry.Protobuf, tt.reader, tt.writer, tt.want) })
+	}
+}
+
+// TestCanonical: what counts as the same schema.
+func TestCanonical(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		typ       registry.Type
+		a, b      string
+		normalize bool
+		same      bool
+	}{
+		{"avro, blanks and order", registry.Avro, `{"type":"record","name":"R","fields":[]}`, `{ "name": "R", "fields": [], "type": "record" }`, false, true},
+		{"avro, bare and quoted", registry.Avro, `string`, `"string"`, false, true},
+		{"avro, doc", registry.Avro, `{"type":"record","name":"R","fields":[]}`, `{"type":"record","name":"R","fields":[],"doc":"d"}`, false, false},
+		{"json, blanks", registry.JSON, `{"type":"string","title":"x"}`, `{ "type":"string", "title":"x"}`, false, true},
+		{"json, order", registry.JSON, `{"type":"string","title":"x"}`, `{"title":"x","type":"string"}`, false, false},
+		{"json, order, normalized", registry.JSON, `{"type":"string","title":"x"}`, `{"title":"x","type":"string"}`, true, true},
+		{"protobuf, comments", registry.Protobuf, "message A { int32 x = 1; }", "// a\nmessage A {\n int32 x=1; }", false, true},
+	} {
+		a, err := Canonical(&registry.Schema{Type: tt.typ, Text: tt.a}, nil, tt.normalize)
+		if err != nil {
+			t.Fatal(tt.name, err)
+		}
+		b, err := Canonical(&registry.Schema{Type: tt.typ, Text: tt.b}, nil, tt.normalize)
+		if err != nil || (a == b) != tt.same {
+			t.Errorf("%s: %s and %s, %v", tt.name, a, b, err)
+		}
+	}
+}
+
+func FuzzCheck(f *testing.F) {
+	f.Add(`{"type":"record","name":"T","fields":[{"name":"l","type":["null","T"]}]}`, `["int"]`)
+	f.Add(`{"properties":{"a":{"enum":[1]}}}`, `{"required":["a"]}`)
+	f.Add(`message A { oneof x { int32 y = 1; } }`, `message A { }`)
+	f.Fuzz(func(t *testing.T, a, b string) {
+		for _, typ := range []registry.Type{registry.Avro, registry.JSON, registry.Protobuf} {
+			r, w := &registry.Schema{Type: typ, Text: a}, &registry.Schema{Type: typ, Text: b}
+			if _, err := Canonical(r, nil, true); err == nil {
+				if p := Check(r, r, nil, nil); len(p) > 0 {
+					t.Errorf("%s: it cannot read what it wrote itself: %v", typ, p)
+				}
+			}
+			Check(r, w, nil, nil)
+		}
+	})
+}
