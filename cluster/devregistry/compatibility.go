@@ -1,0 +1,65 @@
+package devregistry
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+
+	"github.com/troupeio/troupe/codec/registry"
+	"github.com/troupeio/troupe/codec/registry/compat"
+)
+
+// levels are the compatibility levels.
+var levels = []string{"NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FORWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"}
+
+// problems compares a schema with versions of its subject by a level: backward, it
+// reads what they wrote; forward, they read what it writes; full, both. The
+// messages are those of the first version that does not fit, the newest first, and
+// nil when all do.
+func (s *state) problems(x *registry.Schema, against []*version, level string) ([]string, error) {
+	deps, err := s.dependencies(x.References)
+	if err != nil {
+		return nil, err
+	}
+	direction := strings.TrimSuffix(level, "_TRANSITIVE")
+	for i := len(against) - 1; i >= 0; i-- {
+		old := s.Schemas[against[i].ID].whole()
+		oldDeps, err := s.dependencies(old.References)
+		if err != nil {
+			return nil, err
+		}
+		var found []string
+		if direction == "BACKWARD" || direction == "FULL" {
+			found = append(found, told(compat.Check(x, old, deps, oldDeps), "new", "old")...)
+		}
+		if direction == "FORWARD" || direction == "FULL" {
+			found = append(found, told(compat.Check(old, x, oldDeps, deps), "old", "new")...)
+		}
+		if len(found) > 0 {
+			return append(found, fmt.Sprintf("{oldSchemaVersion: %d}", against[i].Number), fmt.Sprintf("{oldSchema: '%s'}", old.Text),
+				fmt.Sprintf("{compatibility: '%s'}", level)), nil
+		}
+	}
+	return nil, nil
+}
+
+func told(problems []compat.Problem, reader, writer string) []string {
+	out := make([]string, 0, len(problems))
+	for _, p := range problems {
+		info, _ := json.Marshal(p.Info)
+		out = append(out, fmt.Sprintf("{errorType:'%s', description:\"%s\", additionalInfo:%s}", p.Type, p.Describe(reader, writer), info))
+	}
+	return out
+}
+
+// against returns the versions with which a level compares a new one.
+func (s *state) against(name, level string) []*version {
+	all := s.versions(name, false)
+	if level == "NONE" || len(all) == 0 {
+		return nil
+	}
+	if strings.HasSuffix(level, "_TRANSITIVE") {
+		return all
+	}
+	return all[len(all)-1:]
+}

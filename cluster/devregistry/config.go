@@ -1,0 +1,152 @@
+package devregistry
+
+import (
+	"slices"
+	"strings"
+)
+
+type levelAnswer struct {
+	Level string `json:"compatibilityLevel"`
+}
+
+type levelText struct {
+	Level string `json:"compatibility"`
+}
+
+func getLevel(q *question) (any, error) {
+	sub := q.s.Subjects[q.subject()]
+	switch {
+	case sub != nil && sub.Level != "":
+		return levelAnswer{sub.Level}, nil
+	case q.flag("defaultToGlobal"):
+		return levelAnswer{q.s.Level}, nil
+	}
+	return nil, noSubjectConfig(q.subject())
+}
+
+func setLevel(q *question) (any, error) {
+	var b levelText
+	if err := q.body(&b); err != nil {
+		return nil, err
+	}
+	b.Level = strings.ToUpper(b.Level)
+	if !slices.Contains(levels, b.Level) {
+		return nil, invalidLevel()
+	}
+	if q.subject() == "" {
+		q.s.Level = b.Level
+	} else {
+		q.s.of(q.subject()).Level = b.Level
+	}
+	return b, nil
+}
+
+func resetLevel(q *question) (any, error) {
+	if q.subject() == "" {
+		was := q.s.Level
+		q.s.Level = newState().Level
+		return levelAnswer{was}, nil
+	}
+	sub := q.s.Subjects[q.subject()]
+	if sub == nil || sub.Level == "" {
+		return nil, noSubjectConfig(q.subject())
+	}
+	was := sub.Level
+	sub.Level = ""
+	return levelAnswer{was}, nil
+}
+
+type modeText struct {
+	Mode string `json:"mode"`
+}
+
+func getMode(q *question) (any, error) {
+	sub := q.s.Subjects[q.subject()]
+	switch {
+	case sub != nil && sub.Mode != "":
+		return modeText{sub.Mode}, nil
+	case q.flag("defaultToGlobal"):
+		return modeText{q.s.Mode}, nil
+	}
+	return nil, noSubjectMode(q.subject())
+}
+
+func setMode(q *question) (any, error) {
+	var b modeText
+	if err := q.body(&b); err != nil {
+		return nil, err
+	}
+	b.Mode = strings.ToUpper(b.Mode)
+	if !slices.Contains([]string{"READWRITE", "READONLY", "IMPORT"}, b.Mode) {
+		return nil, invalidMode()
+	}
+	if q.subject() == "" {
+		q.s.Mode = b.Mode
+		return b, nil
+	}
+	if b.Mode == "IMPORT" && len(q.s.versions(q.subject(), false)) > 0 && !q.flag("force") {
+		return nil, refuse(42205, "Cannot import since found existing subjects")
+	}
+	q.s.of(q.subject()).Mode = b.Mode
+	return b, nil
+}
+
+func resetMode(q *question) (any, error) {
+	if q.subject() == "" {
+		was := q.s.Mode
+		q.s.Mode = newState().Mode
+		return modeText{was}, nil
+	}
+	sub := q.s.Subjects[q.subject()]
+	if sub == nil || sub.Mode == "" {
+		return nil, noSubjectMode(q.subject())
+	}
+	was := sub.Mode
+	sub.Mode = ""
+	return modeText{was}, nil
+}
+
+type compatibility struct {
+	OK       bool      `json:"is_compatible"`
+	Messages *[]string `json:"messages,omitempty"` // with verbose=true
+}
+
+func (q *question) check(against func(level string) ([]*version, error)) (any, error) {
+	x, _, err := q.schema()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := q.s.identity(x, q.flag("normalize")); err != nil {
+		return nil, invalidSchema(err)
+	}
+	level := q.s.level(q.subject())
+	versions, err := against(level)
+	if err != nil {
+		return nil, err
+	}
+	problems, err := q.s.problems(x, versions, level)
+	if err != nil {
+		return nil, invalidSchema(err)
+	}
+	out := compatibility{OK: len(problems) == 0}
+	if q.flag("verbose") {
+		problems = append([]string{}, problems...)
+		out.Messages = &problems
+	}
+	return out, nil
+}
+
+// checkOne compares with one version, checkAll with those that registering would.
+func checkOne(q *question) (any, error) {
+	return q.check(func(string) ([]*version, error) {
+		v, err := q.version(false)
+		if err != nil {
+			return nil, err
+		}
+		return []*version{v}, nil
+	})
+}
+
+func checkAll(q *question) (any, error) {
+	return q.check(func(level string) ([]*version, error) { return q.s.against(q.subject(), level), nil })
+}
