@@ -593,7 +593,7 @@ func TestUnwritableDirectory(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	appendLines(t, file, "x")
 	below := filepath.Join(file, "data")
-	p := runTroupe(t, nil, "dev", "--data", below, "--kafka", "127.0.0.1:0", "--rest", "127.0.0.1:0")
+	p := runTroupe(t, nil, "dev", "--data", below, "--kafka", "127.0.0.1:0", "--rest", "127.0.0.1:0", "--registry", "127.0.0.1:0")
 	if code := p.exit(patience); code != exitStart {
 		t.Errorf("exit code %d, want %d", code, exitStart)
 	}
@@ -611,9 +611,9 @@ func TestUnwritableDirectory(t *testing.T) {
 func TestDevDirectoryInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	first := runTroupe(t, nil, "dev", "--data", dir, "--kafka", "127.0.0.1:0", "--rest", "127.0.0.1:0")
+	first := runTroupe(t, nil, "dev", "--data", dir, "--kafka", "127.0.0.1:0", "--rest", "127.0.0.1:0", "--registry", "127.0.0.1:0")
 	first.waitLog("Ctrl-C stops it")
-	second := runTroupe(t, nil, "dev", "--data", dir, "--kafka", "127.0.0.1:0", "--rest", "127.0.0.1:0")
+	second := runTroupe(t, nil, "dev", "--data", dir, "--kafka", "127.0.0.1:0", "--rest", "127.0.0.1:0", "--registry", "127.0.0.1:0")
 	if code := second.exit(patience); code != exitStart {
 		t.Errorf("exit code %d, want %d", code, exitStart)
 	}

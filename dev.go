@@ -14,19 +14,21 @@ import (
 
 	"github.com/troupeio/troupe/actors/telemetry"
 	"github.com/troupeio/troupe/cluster/devbroker"
+	"github.com/troupeio/troupe/cluster/devregistry"
 	"github.com/troupeio/troupe/cluster/workerconfig"
 )
 
 // devFlags are the flags of `troupe dev`.
 type devFlags struct {
-	data, kafka, rest string
-	ephemeral         bool
+	data, kafka, rest, registry string
+	ephemeral                   bool
 }
 
 func (d *devFlags) define(fs *flag.FlagSet) {
 	fs.StringVar(&d.data, "data", "", "")
 	fs.StringVar(&d.kafka, "kafka", devbroker.DefaultAddr, "")
 	fs.StringVar(&d.rest, "rest", "127.0.0.1:8083", "")
+	fs.StringVar(&d.registry, "registry", devregistry.DefaultAddr, "")
 	fs.BoolVar(&d.ephemeral, "ephemeral", false, "")
 }
 
@@ -45,7 +47,7 @@ func stateDir() (string, error) {
 	return filepath.Join(home, ".local", "state", "troupe"), nil
 }
 
-// runDev is `troupe dev`: a broker and a worker in this process.
+// runDev is `troupe dev`: a broker, a schema registry and a worker in this process.
 func runDev(ctx context.Context, d devFlags, files []string, logs *telemetry.Logs, out io.Writer) (err error) {
 	dir := d.data
 	if d.ephemeral {
@@ -72,6 +74,16 @@ func runDev(ctx context.Context, d devFlags, files []string, logs *telemetry.Log
 		defer cancel()
 		err = errors.Join(err, b.Close(cctx))
 	}()
+	// The broker's lock keeps a second process from this file too.
+	reg, err := devregistry.Start(ctx, devregistry.Options{File: filepath.Join(dir, "schema-registry.json"), Addr: d.registry, Logger: logs.Logger(telemetry.LogRegistry)})
+	if err != nil {
+		return endedWhileStarting(ctx, err)
+	}
+	defer func() {
+		cctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err = errors.Join(err, reg.Close(cctx))
+	}()
 	n, err := startNode(ctx, workerconfig.Distributed, devProperties(b.Addr(), d.rest), false, logs)
 	if err != nil {
 		return endedWhileStarting(ctx, err)
@@ -97,7 +109,7 @@ func runDev(ctx context.Context, d devFlags, files []string, logs *telemetry.Log
 		}
 		return &fatal{exitConnector, err}
 	}
-	banner(out, b, n, dir, d, q)
+	banner(out, b, reg, n, dir, d, q)
 	done := make(chan struct{})
 	pctx, cancel := context.WithCancel(ctx)
 	go func() { defer close(done); progress(pctx, out, n) }()
@@ -125,21 +137,25 @@ func devProperties(kafka, rest string) map[string]string {
 	}
 }
 
-func banner(out io.Writer, b *devbroker.Broker, n *node, dir string, d devFlags, q *quickStart) {
+func banner(out io.Writer, b *devbroker.Broker, reg *devregistry.Registry, n *node, dir string, d devFlags, q *quickStart) {
 	rest := "http://" + n.rest.Addrs[0].String()
 	fmt.Fprintf(out, `
-Troupe %s: a worker and a Kafka broker in one process. For laptops, demonstrations
-and tests; for anything else use an Apache Kafka cluster and troupe distributed.
+Troupe %s: a worker, a Kafka broker and a schema registry in one process. For laptops,
+demonstrations and tests; for anything else use an Apache Kafka cluster, a schema
+registry of its own and troupe distributed.
 
-  Kafka   %s
-  REST    %s
-  Data    %s
-`, version, b.Addr(), rest, dir)
+  Kafka     %s
+  REST      %s
+  Registry  %s
+  Data      %s
+`, version, b.Addr(), rest, reg.URL(), dir)
 	if d.ephemeral {
-		fmt.Fprintln(out, "          (removed at the end)")
+		fmt.Fprintln(out, "            (removed at the end)")
 	}
-	if note := b.Note(); note != "" {
-		fmt.Fprintf(out, "  Note    %s\n", note)
+	for _, note := range []string{b.Note(), reg.Note()} {
+		if note != "" {
+			fmt.Fprintf(out, "  Note      %s\n", note)
+		}
 	}
 	if q != nil {
 		fmt.Fprintf(out, `

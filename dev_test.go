@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/csv"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -14,17 +16,18 @@ import (
 
 // TestQuickStart is what `make run` promises: the demonstration moves records, a new
 // line is in its topic within a second, Ctrl-C stops it cleanly, and the next start
-// goes on with nothing twice and nothing missing.
+// goes on with nothing twice and nothing missing, and with the schemas that were
+// registered.
 func TestQuickStart(t *testing.T) {
 	dir := t.TempDir()
-	start := func() (*process, string) {
-		p := runTroupe(t, nil, "dev", "--data", dir, "--kafka", "127.0.0.1:"+strconv.Itoa(freePort(t)), "--rest", "127.0.0.1:"+strconv.Itoa(freePort(t)))
+	start := func() (*process, string, schemaDesk) {
+		p := runTroupe(t, nil, "dev", "--data", dir, "--kafka", "127.0.0.1:"+strconv.Itoa(freePort(t)), "--rest", "127.0.0.1:"+strconv.Itoa(freePort(t)), "--registry", "127.0.0.1:0")
 		p.waitLog("Ctrl-C stops it", "records: ")
-		m := regexp.MustCompile(`Kafka +(127\.0\.0\.1:\d+)`).FindStringSubmatch(p.log())
+		m := regexp.MustCompile(`Kafka +(127\.0\.0\.1:\d+)\n(?s:.*)Registry +(http://127\.0\.0\.1:\d+)\n`).FindStringSubmatch(p.log())
 		if m == nil {
-			t.Fatalf("the banner names no broker:\n%s", p.log())
+			t.Fatalf("the banner names no broker or no registry:\n%s", p.log())
 		}
-		return p, m[1]
+		return p, m[1], schemaDesk{t, m[2]}
 	}
 	stop := func(p *process) {
 		p.Signal(syscall.SIGINT)
@@ -35,7 +38,8 @@ func TestQuickStart(t *testing.T) {
 	lines := 200
 	log := filepath.Join(dir, "access.log")
 
-	p, addr := start()
+	p, addr, schemas := start()
+	schemas.ask(http.MethodPost, "/subjects/orders-value/versions", `{"schema":"\"string\""}`, `{"id":1}`)
 	topic := newTailTopic(t, addr, "access-log")
 	topic.await(lines)
 	appended := time.Now()
@@ -50,7 +54,8 @@ func TestQuickStart(t *testing.T) {
 	}
 	stop(p)
 
-	p, addr = start()
+	p, addr, schemas = start()
+	schemas.ask(http.MethodGet, "/subjects/orders-value/versions/latest", "", `{"subject":"orders-value","version":1,"id":1,"schema":"\"string\""}`)
 	appendLines(t, log, "another line")
 	all := topicValues(t, addr, "access-log", lines+2)
 	seen := make(map[string]bool)
@@ -78,5 +83,28 @@ func TestQuickStart(t *testing.T) {
 		if r[2] != strconv.Itoa(i) {
 			t.Fatalf("row %d has sequence number %s: something is missing or came twice", i, r[2])
 		}
+	}
+}
+
+// schemaDesk asks a schema registry.
+type schemaDesk struct {
+	t   *testing.T
+	url string
+}
+
+func (d schemaDesk) ask(method, path, body, want string) {
+	d.t.Helper()
+	req, err := http.NewRequestWithContext(d.t.Context(), method, d.url+path, strings.NewReader(body))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil || resp.StatusCode != http.StatusOK || strings.TrimSpace(string(text)) != want {
+		d.t.Fatalf("%s %s: %s %s, %v; want %s", method, path, resp.Status, text, err, want)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/troupeio/troupe/cluster/workerconfig"
 	"github.com/troupeio/troupe/codec/configdef"
+	schemaregistry "github.com/troupeio/troupe/codec/registry"
 	"github.com/troupeio/troupe/connectors"
 	"github.com/troupeio/troupe/connectors/connectconfig"
 )
@@ -104,6 +105,8 @@ func (g *generator) text(kind, name string) string {
 		g.example(&b, "transform", transformsPackage, name)
 	case "converter":
 		g.converter(&b, name)
+	case "registry":
+		settingsTable(&b, schemaregistry.Def().Keys())
 	case "file":
 		code, err := os.ReadFile(name)
 		if err != nil {

@@ -35,8 +35,8 @@ const usage = `Troupe runs Kafka Connect's connectors, without a JVM.
 
 Usage:
   troupe dev [flags] [connector.properties|.json ...]
-      A worker and a broker in one process, to try things out. Without connector
-      files it starts a small demonstration.
+      A worker, a broker and a schema registry in one process, to try things out.
+      Without connector files it starts a small demonstration.
   troupe standalone [flags] worker.properties [connector.properties|.json ...]
       What connect-standalone does: one worker, offsets in a file.
   troupe distributed [flags] worker.properties
@@ -55,6 +55,8 @@ Flags of dev:
   --data DIR        where the broker keeps its data (in the user's state directory)
   --kafka HOST:PORT where the broker listens (127.0.0.1:9092, the next free port if taken)
   --rest HOST:PORT  where REST listens (127.0.0.1:8083)
+  --registry HOST:PORT
+                    where the schema registry listens (127.0.0.1:8081, a free port if taken)
   --ephemeral       keep nothing after the end
 
 The properties files are Kafka Connect's; docs/configuration.md lists the settings.

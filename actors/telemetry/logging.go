@@ -16,13 +16,14 @@ import (
 // Kafka Connect, so that a script which sets org.apache.kafka.connect to DEBUG
 // gets what it is after.
 const (
-	LogWorker  = "org.apache.kafka.connect.runtime.Worker"
-	LogHerder  = "org.apache.kafka.connect.runtime.distributed.DistributedHerder"
-	LogTask    = "org.apache.kafka.connect.runtime.WorkerTask"
-	LogStore   = "org.apache.kafka.connect.storage.KafkaConfigBackingStore"
-	LogREST    = "org.apache.kafka.connect.runtime.rest.RestServer"
-	LogBroker  = "troupe.devbroker"
-	LogStartup = "org.apache.kafka.connect.cli.AbstractConnectCli"
+	LogWorker   = "org.apache.kafka.connect.runtime.Worker"
+	LogHerder   = "org.apache.kafka.connect.runtime.distributed.DistributedHerder"
+	LogTask     = "org.apache.kafka.connect.runtime.WorkerTask"
+	LogStore    = "org.apache.kafka.connect.storage.KafkaConfigBackingStore"
+	LogREST     = "org.apache.kafka.connect.runtime.rest.RestServer"
+	LogBroker   = "troupe.devbroker"
+	LogRegistry = "troupe.devregistry"
+	LogStartup  = "org.apache.kafka.connect.cli.AbstractConnectCli"
 )
 
 // Levels of log4j that slog lacks, on slog's scale.

@@ -101,8 +101,8 @@ func (r *Registry) Close(ctx context.Context) error {
 	return err
 }
 
-// writeFile replaces a file by one with that text, whole or not at all, and waits
-// for the disk to have it.
+// writeFile replaces a file by one with that text, whole or not at all. A crash of
+// the machine, not of the process, may bring back the one before.
 func writeFile(path string, text []byte) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
