@@ -88,6 +88,8 @@ func TestRegisterAndRead(t *testing.T) {
 		{"POST /subjects/s/versions", schemaOf(v1), `200 {"id":1}`},
 		{"POST /subjects/s/versions", schemaOf(v1), `200 {"id":1}`},
 		{"POST /subjects/s/versions", schemaOf(" " + v1), `200 {"id":1}`},
+		{"POST /subjects/s/versions", `{"schemaType":"AVRO","references":[],"schema":` + quote(v1) + `}`, `200 {"id":1}`},
+		{"POST /subjects/s", `{"references":[],"schema":` + quote(v1) + `}`, `200 {"subject":"s","version":1,"id":1,"schema":` + quote(v1) + "}"},
 		{"POST /subjects/s/versions", schemaOf(v2), `200 {"id":2}`},
 		{"POST /subjects/a%2Fb/versions", schemaOf(v1), `200 {"id":1}`},
 		{"GET /subjects", "", `200 ["a/b","s"]`},

@@ -192,6 +192,9 @@ func (q *question) schema() (*registry.Schema, *schemaBody, error) {
 	if b.Type == "" {
 		b.Type = registry.Avro
 	}
+	if len(b.References) == 0 {
+		b.References = nil // clients send an empty list for none
+	}
 	return &registry.Schema{Type: b.Type, Text: b.Text, References: b.References}, &b, nil
 }
 

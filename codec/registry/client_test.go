@@ -210,29 +210,36 @@ func TestLatestExpires(t *testing.T) {
 // TestOneQuestion: many who want the same ask once, and one who gives up spoils it
 // for nobody.
 func TestOneQuestion(t *testing.T) {
-	f := &fake{answers: map[string]string{"GET /schemas/ids/1": `{"schema":"\"int\""}`}, block: make(chan struct{})}
-	c := clientFor(t, map[string]string{URLSetting: f.serve(t)})
-	impatient, giveUp := context.WithCancel(t.Context())
-	first := make(chan error, 1)
-	go func() { _, err := c.ByID(impatient, 1, ""); first <- err }()
-	eventually(t, func() bool { return len(f.questions()) == 1 })
-	giveUp()
-	if err := <-first; !errors.Is(err, context.Canceled) {
-		t.Fatalf("the one who gave up: %v", err)
-	}
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			if _, err := c.ByID(t.Context(), 1, ""); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	close(f.block)
-	wg.Wait()
-	if got := f.questions(); len(got) != 1 {
-		t.Errorf("asked %q", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		c := newCache[int](10, 0)
+		asked, release := 0, make(chan struct{})
+		ask := func(ctx context.Context) (int, error) {
+			return c.ask(ctx, "k", func(f func(context.Context)) error { go f(context.Background()); return nil },
+				func(context.Context) (int, error) { asked++; <-release; return 7, nil })
+		}
+		impatient, giveUp := context.WithCancel(t.Context())
+		first := make(chan error, 1)
+		go func() { _, err := ask(impatient); first <- err }()
+		synctest.Wait()
+		giveUp()
+		if err := <-first; !errors.Is(err, context.Canceled) {
+			t.Fatalf("the one who gave up: %v", err)
+		}
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if v, err := ask(t.Context()); v != 7 || err != nil {
+					t.Error(v, err)
+				}
+			})
+		}
+		synctest.Wait() // all of them wait
+		close(release)
+		wg.Wait()
+		if asked != 1 {
+			t.Errorf("asked %d times", asked)
+		}
+	})
 }
 
 func eventually(t *testing.T, ok func() bool) {
