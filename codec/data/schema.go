@@ -112,8 +112,12 @@ type Schema struct {
 	byName     map[string]int // nil for a few fields: then a scan is faster
 	key, value *Schema
 
-	hashOnce sync.Once
-	hash     uint64
+	repeats bool // stands for a schema around it, see SchemaBuilder.Self
+
+	hashOnce      sync.Once
+	hash          uint64
+	recursiveOnce sync.Once
+	recursive     bool
 }
 
 // Shared schemas of the primitive types, required and optional.
@@ -248,6 +252,9 @@ func (s *Schema) Equal(o *Schema) bool {
 	if s == nil || o == nil {
 		return false
 	}
+	if s.repeats || o.repeats {
+		return s.equalRepeated(o)
+	}
 	if s.typ != o.typ || s.optional != o.optional || s.hasVersion != o.hasVersion || s.version != o.version ||
 		s.name != o.name || s.doc != o.doc || len(s.fields) != len(o.fields) || len(s.params) != len(o.params) {
 		return false
@@ -282,6 +289,9 @@ func (s *Schema) Hash() uint64 {
 		}
 		for i := range s.fields {
 			_, _ = h.WriteString(s.fields[i].Name)
+			if s.repeats {
+				continue
+			}
 			maphash.WriteComparable(&h, s.fields[i].Schema.Hash())
 		}
 		maphash.WriteComparable(&h, s.key.Hash())
@@ -300,9 +310,10 @@ func (e *SchemaError) Error() string { return e.Msg }
 // usable; begin with [NewSchema]. Methods chain; the first error is kept and
 // returned by Build.
 type SchemaBuilder struct {
-	s     Schema
-	names map[string]struct{}
-	err   error
+	s      Schema
+	names  map[string]struct{}
+	selves []*Schema
+	err    error
 }
 
 // NewSchema begins a schema of type t. Arrays and maps get their element
@@ -421,6 +432,7 @@ func (b *SchemaBuilder) Build() (*Schema, error) {
 		doc: b.s.doc, params: b.s.params, def: b.s.def, fields: b.s.fields, key: b.s.key, value: b.s.value,
 	}
 	s.finish()
+	b.fillSelves(s)
 	if !s.def.IsNull() {
 		// A struct that is a default can only have the schema without that default.
 		if err := ValidateValue(s.With(s.optional, Null), s.def); err != nil {
@@ -471,7 +483,7 @@ func (s *Schema) With(opt bool, def Value) *Schema {
 	}
 	c := &Schema{
 		typ: s.typ, optional: opt, hasVersion: s.hasVersion, logical: s.logical, version: s.version, scale: s.scale,
-		scaleOK: s.scaleOK, name: s.name, doc: s.doc, params: s.params, def: def, fields: s.fields, byName: s.byName,
+		repeats: s.repeats, scaleOK: s.scaleOK, name: s.name, doc: s.doc, params: s.params, def: def, fields: s.fields, byName: s.byName,
 		key: s.key, value: s.value,
 	}
 	return c

@@ -1,0 +1,361 @@
+package avro
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"unicode/utf8"
+
+	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/codec/javatext"
+)
+
+// decOp is what a decoder reads.
+type decOp uint8
+
+const (
+	decNull decOp = iota
+	decInt        // int and long, of any Connect type
+	decLong
+	decBoolean
+	decFloat
+	decDouble
+	decBytes
+	decString
+	decFixed
+	decDecimal
+	decFixedDecimal
+	decEnum
+	decArray
+	decMap
+	decEntries
+	decStruct
+	decNullable
+	decUnion
+	decAnything
+)
+
+// decoder is the plan by which bytes of an Avro schema become values of a Connect
+// schema. It may contain itself.
+type decoder struct {
+	op       decOp
+	schema   *data.Schema
+	scale    int32
+	size     int // of a fixed
+	min      int // fewest bytes of a value, so that a length can be checked before room is made
+	fields   []*decoder
+	key      *decoder
+	elem     *decoder
+	branches []*decoder // nil for null
+	places   []int      // of a union's branches in its struct
+	symbols  []data.Value
+}
+
+// emptyItems is how many records and items of arrays may have no bytes at all: they
+// are the only values whose number the length of what is read does not bound.
+const emptyItems = 1 << 16
+
+var (
+	errShort  = errors.New("the record ends early")
+	errLength = errors.New("a length is negative or beyond the record's end")
+	errVarint = errors.New("Invalid long encoding") //nolint:staticcheck // Avro's own message
+	errDecode = errors.New("the record nests too deeply")
+	errRest   = errors.New("bytes are left after the record")
+)
+
+// reader reads one record. Strings and bytes of the result share its bytes.
+type reader struct {
+	b     []byte
+	depth int
+	empty int // items without bytes so far
+}
+
+func (r *reader) long() (int64, error) {
+	if len(r.b) > 0 && r.b[0] < 0x80 {
+		u := r.b[0]
+		r.b = r.b[1:]
+		return int64(u>>1) ^ -int64(u&1), nil
+	}
+	v, n := binary.Varint(r.b)
+	switch {
+	case n > 0:
+		r.b = r.b[n:]
+		return v, nil
+	case n == 0:
+		return 0, errShort
+	}
+	return 0, errVarint
+}
+
+func (r *reader) int() (int64, error) {
+	v, err := r.long()
+	if err == nil && v != int64(int32(v)) { //nolint:gosec // that is the question
+		return 0, errors.New("Invalid int encoding") //nolint:staticcheck // Avro's own message
+	}
+	return v, err
+}
+
+// take returns the next n bytes, which share the record.
+func (r *reader) take(n int64) ([]byte, error) {
+	if n < 0 || n > int64(len(r.b)) {
+		return nil, errLength
+	}
+	b := r.b[:n:n]
+	r.b = r.b[n:]
+	return b, nil
+}
+
+func (r *reader) bytes() ([]byte, error) {
+	n, err := r.long()
+	if err != nil {
+		return nil, err
+	}
+	return r.take(n)
+}
+
+func (r *reader) text() (data.Value, error) {
+	b, err := r.bytes()
+	if err != nil {
+		return data.Null, err
+	}
+	if !utf8.Valid(b) {
+		return data.OfString(javatext.DecodeUTF8(b)), nil
+	}
+	return data.OfText(b), nil
+}
+
+func (r *reader) decode(d *decoder) (data.Value, error) {
+	switch d.op {
+	case decNull:
+		return data.Null, nil
+	case decInt:
+		n, err := r.int()
+		if err != nil {
+			return data.Null, err
+		}
+		return intValue(d.schema, n)
+	case decLong:
+		n, err := r.long()
+		if err != nil {
+			return data.Null, err
+		}
+		return intValue(d.schema, n)
+	case decString:
+		return r.text()
+	case decBytes:
+		b, err := r.bytes()
+		return data.OfBytes(b), err
+	case decBoolean:
+		b, err := r.take(1)
+		if err != nil {
+			return data.Null, errShort
+		}
+		return data.OfBool(b[0] == 1), nil
+	case decFloat:
+		b, err := r.take(4)
+		if err != nil {
+			return data.Null, errShort
+		}
+		return data.OfFloat32(math.Float32frombits(binary.LittleEndian.Uint32(b))), nil
+	case decDouble:
+		b, err := r.take(8)
+		if err != nil {
+			return data.Null, errShort
+		}
+		return data.OfFloat64(math.Float64frombits(binary.LittleEndian.Uint64(b))), nil
+	case decFixed:
+		b, err := r.take(int64(d.size))
+		return data.OfBytes(b), err
+	case decDecimal, decFixedDecimal:
+		return r.decimal(d)
+	case decEnum:
+		n, err := r.long()
+		if err != nil {
+			return data.Null, err
+		}
+		if n < 0 || n >= int64(len(d.symbols)) {
+			return data.Null, fmt.Errorf("symbol %d of an enum of %d", n, len(d.symbols))
+		}
+		return d.symbols[n], nil
+	}
+	if r.depth++; r.depth > maxDepth {
+		return data.Null, errDecode
+	}
+	v, err := r.composite(d)
+	r.depth--
+	return v, err
+}
+
+func (r *reader) decimal(d *decoder) (data.Value, error) {
+	var b []byte
+	var err error
+	if d.op == decFixedDecimal {
+		b, err = r.take(int64(d.size))
+	} else {
+		b, err = r.bytes()
+	}
+	if err != nil {
+		return data.Null, err
+	}
+	n, err := data.DecimalFromUnscaled(b, d.scale)
+	if err != nil {
+		return data.Null, err
+	}
+	return data.OfDecimal(n), nil
+}
+
+func (r *reader) composite(d *decoder) (data.Value, error) {
+	switch d.op {
+	case decStruct:
+		if d.min == 0 {
+			if r.empty++; r.empty > emptyItems {
+				return data.Null, errLength
+			}
+		}
+		st, vals := data.AllocStruct(d.schema)
+		for i, f := range d.fields {
+			var err error
+			if vals[i], err = r.decode(f); err != nil {
+				return data.Null, err
+			}
+		}
+		return data.OfStruct(st), nil
+	case decNullable, decUnion:
+		i, err := r.long()
+		if err != nil {
+			return data.Null, err
+		}
+		if i < 0 || i >= int64(len(d.branches)) {
+			return data.Null, fmt.Errorf("branch %d of a union of %d", i, len(d.branches))
+		}
+		b := d.branches[i]
+		if b == nil || d.op == decNullable {
+			if b == nil {
+				return data.Null, nil
+			}
+			return r.decode(b)
+		}
+		st, vals := data.AllocStruct(d.schema)
+		vals[d.places[i]], err = r.decode(b)
+		return data.OfStruct(st), err
+	case decArray:
+		var out []data.Value
+		err := r.blocks(d.elem.min, func(room int) {
+			if out == nil && room > 0 {
+				out = make([]data.Value, 0, room)
+			}
+		}, func() error {
+			v, err := r.decode(d.elem)
+			out = append(out, v)
+			return err
+		})
+		return data.OfArray(out), err
+	case decMap, decEntries:
+		return r.entries(d)
+	}
+	return r.anything()
+}
+
+func (r *reader) entries(d *decoder) (data.Value, error) {
+	var out []data.MapEntry
+	err := r.blocks(d.key.min+d.elem.min, func(room int) {
+		if out == nil && room > 0 {
+			out = make([]data.MapEntry, 0, room)
+		}
+	}, func() error {
+		k, err := r.decode(d.key)
+		if err != nil {
+			return err
+		}
+		v, err := r.decode(d.elem)
+		out = append(out, data.MapEntry{Key: k, Value: v})
+		return err
+	})
+	if err != nil {
+		return data.Null, err
+	}
+	return data.OfMap(data.MapOf(out)), nil
+}
+
+// blocks reads the blocks of an array or a map. Room is told once for each block
+// how many items there can be, by the bytes that are left: a length is a claim.
+func (r *reader) blocks(minItem int, room func(int), item func() error) error {
+	for {
+		n, err := r.long()
+		if err != nil || n == 0 {
+			return err
+		}
+		if n < 0 {
+			if n == math.MinInt64 {
+				return errLength
+			}
+			n = -n
+			if _, err := r.long(); err != nil { // the block's size, for those who skip it
+				return err
+			}
+		}
+		if minItem > 0 && n > int64(len(r.b)/minItem) || n > emptyItems && minItem == 0 {
+			return errLength
+		}
+		if minItem > 0 {
+			room(int(n))
+		}
+		for ; n > 0; n-- {
+			left := len(r.b)
+			if err := item(); err != nil {
+				return err
+			}
+			if len(r.b) == left {
+				if r.empty++; r.empty > emptyItems {
+					return errLength
+				}
+			}
+		}
+	}
+}
+
+// anything reads a value without a schema: the first field that is set is it.
+func (r *reader) anything() (data.Value, error) {
+	out := data.Null
+	for i, d := range anyFields {
+		n, err := r.long()
+		if err != nil {
+			return data.Null, err
+		}
+		switch n {
+		case 0:
+		case 1:
+			v, err := r.decode(d)
+			if err != nil {
+				return data.Null, err
+			}
+			if out.IsNull() {
+				out = v
+			}
+		default:
+			return data.Null, fmt.Errorf("branch %d of the field %s", n, anything.fields[i].name)
+		}
+	}
+	return out, nil
+}
+
+var (
+	anyDecoder = &decoder{op: decAnything, min: len(anything.fields)}
+	anyFields  []*decoder
+)
+
+func init() { // the decoder contains itself
+	anyFields = []*decoder{{op: decBoolean}, {op: decBytes}, {op: decDouble}, {op: decFloat}, {op: decInt, schema: data.Int32Schema},
+		{op: decLong, schema: data.Int64Schema}, {op: decString}, {op: decArray, elem: anyDecoder}, {op: decEntries, key: anyDecoder, elem: anyDecoder}}
+}
+
+// decodeAll reads one record that is all of b.
+func decodeAll(d *decoder, b []byte) (data.Value, error) {
+	r := reader{b: b}
+	v, err := r.decode(d)
+	if err == nil && len(r.b) > 0 {
+		err = errRest
+	}
+	return v, err
+}

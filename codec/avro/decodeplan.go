@@ -1,0 +1,146 @@
+package avro
+
+import (
+	"github.com/troupeio/troupe/codec/data"
+)
+
+// decodePlanner compiles decoders from an Avro schema and the Connect schema that
+// it was mapped to.
+type decodePlanner struct {
+	done map[pair]*decoder
+}
+
+// decoderFor returns the plan from a to s, which is what a was mapped to.
+func decoderFor(a *schema, s *data.Schema) (*decoder, error) {
+	if s == nil {
+		return anyDecoder, nil
+	}
+	p := &decodePlanner{done: make(map[pair]*decoder)}
+	return p.compile(a, s)
+}
+
+func (p *decodePlanner) compile(a *schema, s *data.Schema) (*decoder, error) {
+	if d, ok := p.done[pair{s, a}]; ok {
+		return d, nil
+	}
+	d := &decoder{schema: s}
+	p.done[pair{s, a}] = d
+	// While a record is compiled, the shortest of itself is not known: one byte
+	// less than it may be is a bound all the same.
+	err := p.fill(d, a, s)
+	return d, err
+}
+
+func (p *decodePlanner) fill(d *decoder, a *schema, s *data.Schema) (err error) {
+	d.min = 1
+	switch a.typ {
+	case tBoolean:
+		d.op = decBoolean
+	case tInt:
+		d.op = decInt
+	case tLong:
+		d.op = decLong
+	case tFloat:
+		d.op, d.min = decFloat, 4
+	case tDouble:
+		d.op, d.min = decDouble, 8
+	case tString:
+		d.op = decString
+	case tBytes:
+		d.op = decBytes
+		if s.Logical() == data.LogicalDecimal {
+			d.op, d.min = decDecimal, 2
+			d.scale, _ = s.Scale()
+		}
+	case tFixed:
+		d.op, d.size, d.min = decFixed, a.size, a.size
+		if s.Logical() == data.LogicalDecimal {
+			d.op = decFixedDecimal
+			d.scale, _ = s.Scale()
+		}
+	case tEnum:
+		d.op = decEnum
+		for _, sym := range a.symbols {
+			d.symbols = append(d.symbols, data.OfString(sym))
+		}
+	case tArray:
+		if s.Type() == data.Map {
+			return p.entries(d, a.elem, s)
+		}
+		d.op = decArray
+		d.elem, err = p.compile(a.elem, s.ValueSchema())
+	case tMap:
+		d.op, d.key = decMap, &decoder{op: decString, min: 1}
+		d.elem, err = p.compile(a.elem, s.ValueSchema())
+	case tUnion:
+		return p.union(d, a, s)
+	case tRecord:
+		return p.record(d, a, s)
+	default:
+		return data.Errorf("Couldn't translate unsupported schema type %s.", a.typ)
+	}
+	return err
+}
+
+// entries reads the pairs in the order in which the record has them.
+func (p *decodePlanner) entries(d *decoder, rec *schema, s *data.Schema) (err error) {
+	d.op = decEntries
+	if rec.fields[0].name != keyField {
+		return data.Errorf("Found map encoded as array of key-value pairs, but array elements do not match the expected format.")
+	}
+	if d.key, err = p.compile(rec.fields[0].schema, s.KeySchema()); err == nil {
+		d.elem, err = p.compile(rec.fields[1].schema, s.ValueSchema())
+	}
+	return err
+}
+
+func (p *decodePlanner) union(d *decoder, a *schema, s *data.Schema) error {
+	d.op = decNullable
+	d.branches = make([]*decoder, len(a.branches))
+	union := isUnion(s) && len(s.Fields()) > 0 && !p.simple(a, s)
+	if union {
+		d.op, d.places = decUnion, make([]int, len(a.branches))
+	}
+	at := 0
+	for i, b := range a.branches {
+		if b.typ == tNull {
+			continue
+		}
+		inner := s
+		if union {
+			inner, d.places[i] = s.Fields()[at].Schema, at
+			at++
+		}
+		var err error
+		if d.branches[i], err = p.compile(b, inner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// simple reports whether a union was mapped to its one type beside null.
+func (p *decodePlanner) simple(a *schema, s *data.Schema) bool {
+	n := 0
+	for _, b := range a.branches {
+		if b.typ != tNull {
+			n++
+		}
+	}
+	return n != len(s.Fields())
+}
+
+func (p *decodePlanner) record(d *decoder, a *schema, s *data.Schema) error {
+	d.op = decStruct
+	d.fields = make([]*decoder, len(a.fields))
+	sum := 0
+	for i := range a.fields {
+		var err error
+		if d.fields[i], err = p.compile(a.fields[i].schema, s.Fields()[i].Schema); err != nil {
+			return err
+		}
+		sum = min(sum+d.fields[i].min, 1<<30)
+	}
+	d.min = sum
+	return nil
+}

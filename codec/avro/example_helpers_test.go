@@ -1,0 +1,50 @@
+package avro
+
+import (
+	"testing"
+
+	"github.com/troupeio/troupe/codec/data"
+)
+
+func defaults() *options { return &options{metadata: true, flattenSingle: true} }
+
+// encodeWith maps, compiles and encodes.
+func encodeWith(o *options, s *data.Schema, v data.Value) (*schema, []byte, error) {
+	a, err := o.avroSchema(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := o.encoderFor(s, a)
+	if err != nil {
+		return a, nil, err
+	}
+	b, err := (&run{}).encode(nil, e, v)
+	return a, b, err
+}
+
+// decodeWith reads bytes by the text of a schema, as it comes from a registry.
+func decodeWith(o *options, text string, b []byte) (*data.Schema, data.Value, error) {
+	a, err := parse(text)
+	if err != nil {
+		return nil, data.Null, err
+	}
+	s, err := o.connectSchema(a, 0)
+	if err != nil {
+		return nil, data.Null, err
+	}
+	d, err := decoderFor(a, s)
+	if err != nil {
+		return nil, data.Null, err
+	}
+	v, err := decodeAll(d, b)
+	return s, v, err
+}
+
+func mustText(t testing.TB, a *schema) string {
+	t.Helper()
+	text, err := a.print()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
+}

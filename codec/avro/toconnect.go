@@ -1,0 +1,456 @@
+package avro
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+
+	"github.com/troupeio/troupe/codec/data"
+)
+
+// toConnect maps Avro schemas to Connect schemas, as AvroData.toConnectSchema.
+type toConnect struct {
+	*options
+	unions int                            // generalized unions so far
+	around map[*schema]*data.SchemaBuilder // records that are being built
+	done   map[mapped]*data.Schema
+	depth  int
+}
+
+// mapped is everything on which a Connect schema depends, but for field defaults.
+type mapped struct {
+	s        *schema
+	optional bool
+	doc      string
+}
+
+// fieldInfo is what a field says about its schema.
+type fieldInfo struct {
+	def    any
+	hasDef bool
+	doc    string
+	hasDoc bool
+}
+
+// connectSchema returns the Connect schema of an Avro schema; nil for that of
+// schemaless values. version is the registry's, 0 for none; it counts where the
+// schema has no connect.version.
+func (o *options) connectSchema(a *schema, version int) (*data.Schema, error) {
+	if a.fullName() == anything.fullName() && same(a, anything) {
+		return nil, nil
+	}
+	t := &toConnect{options: o, around: make(map[*schema]*data.SchemaBuilder), done: make(map[mapped]*data.Schema)}
+	return t.schema(a, false, fieldInfo{}, version)
+}
+
+// inside is schema for what stands inside another one.
+func (t *toConnect) inside(a *schema, optional bool, doc string, hasDoc bool) (*data.Schema, error) {
+	if b, ok := t.around[a]; ok {
+		return b.Self(optional), nil
+	}
+	return t.schema(a, optional, fieldInfo{doc: doc, hasDoc: hasDoc}, 0)
+}
+
+func (t *toConnect) schema(a *schema, optional bool, f fieldInfo, version int) (*data.Schema, error) {
+	if b, ok := t.around[a]; ok {
+		return b.Self(optional), nil
+	}
+	if t.depth++; t.depth > maxDepth {
+		return nil, errDeep
+	}
+	defer func() { t.depth-- }()
+	key := mapped{a, optional, f.doc}
+	reuse := !f.hasDef && version == 0 && !(a.typ == tUnion && t.sumTypes) // those are numbered
+	if s, ok := t.done[key]; ok && reuse {
+		return s, nil
+	}
+	s, err := t.build(a, optional, f, version)
+	if err == nil && reuse {
+		t.done[key] = s
+	}
+	return s, err
+}
+
+func (t *toConnect) build(a *schema, optional bool, f fieldInfo, version int) (*data.Schema, error) {
+	var b *data.SchemaBuilder
+	var name string // that the schema has already
+	var err error
+	switch a.typ {
+	case tNull:
+		return nil, data.Errorf("Standalone null schemas are not supported by this converter")
+	case tUnion:
+		if s, ok, err := t.simpleUnion(a, f); ok || err != nil {
+			return s, err
+		}
+		b, name, optional, err = t.union(a, optional)
+	case tRecord:
+		b, err = t.record(a)
+	default:
+		b, name, err = t.plain(a)
+	}
+	if err != nil {
+		delete(t.around, a)
+		return nil, err
+	}
+	t.addDoc(a, b, f)
+	if err := t.addMetadata(a, b, name, version); err != nil {
+		delete(t.around, a)
+		return nil, err
+	}
+	def, hasDef := f.def, f.hasDef
+	if connect, ok := a.prop(propDefault); !hasDef {
+		def, hasDef = connect, ok
+	} else if !t.discardDocs && t.metadata && !ok {
+		b.Param(fieldDefaultParam, "true")
+	}
+	if name == "" {
+		if name, err = t.nameOf(a); err != nil {
+			return nil, err
+		}
+		if name != "" {
+			b.Name(name)
+		}
+	}
+	b.SetOptional(optional)
+	delete(t.around, a)
+	s, err := b.Build()
+	if err != nil || !hasDef {
+		return s, err
+	}
+	// A default that does not fit is left out, as in Java.
+	if v, err := t.defaultOf(s, a, def); err == nil && !v.IsNull() {
+		if withDef, err := b.Default(v).Build(); err == nil {
+			return withDef, nil
+		}
+		return b.Default(data.Null).Build()
+	}
+	return s, nil
+}
+
+// simpleUnion maps the unions that leave no trace: null and one other type, and
+// one type alone.
+func (t *toConnect) simpleUnion(a *schema, f fieldInfo) (*data.Schema, bool, error) {
+	if len(a.branches) == 1 && t.flattenSingle {
+		s, err := t.inside(a.branches[0], false, f.doc, f.hasDoc)
+		return s, true, err
+	}
+	if len(a.branches) == 2 {
+		for i, b := range a.branches {
+			if b.typ == tNull && len(b.props) == 0 {
+				s, err := t.inside(a.branches[1-i], true, f.doc, f.hasDoc)
+				return s, true, err
+			}
+		}
+	}
+	return nil, false, nil
+}
+
+// branchName is the name of the field of a union's struct that holds a branch.
+func (o *options) branchName(a *schema, index int) string {
+	switch {
+	case o.sumTypes:
+		return sumUnionPrefix + "field_" + strconv.Itoa(index)
+	case !a.typ.named():
+		return a.typ.String()
+	case o.enhanced:
+		return a.fullName()
+	}
+	_, name := o.split(a.name)
+	return name
+}
+
+func (t *toConnect) union(a *schema, optional bool) (*data.SchemaBuilder, string, bool, error) {
+	name := unionName
+	if t.sumTypes {
+		name = sumUnionPrefix + strconv.Itoa(t.unions)
+		t.unions++
+	}
+	b := data.NewStructSchema().Name(name)
+	if t.sumTypes {
+		b.Param(sumUnionParam, name)
+	}
+	seen := make(map[string]bool)
+	for i, m := range a.branches {
+		if m.typ == tNull {
+			optional = true
+			continue
+		}
+		field := t.branchName(m, i)
+		if seen[field] {
+			return nil, "", false, data.Errorf("Multiple union schemas map to the Connect union field name")
+		}
+		seen[field] = true
+		s, err := t.inside(m, true, "", false)
+		if err != nil {
+			return nil, "", false, err
+		}
+		b.Field(field, s)
+	}
+	return b, name, optional, nil
+}
+
+func (t *toConnect) record(a *schema) (*data.SchemaBuilder, error) {
+	b := data.NewStructSchema()
+	t.around[a] = b
+	docs := !t.discardDocs && t.metadata
+	if docs && a.hasDoc {
+		b.Param(recordDocParam, a.doc)
+	}
+	for i := range a.fields {
+		f := &a.fields[i]
+		if docs && f.hasDoc {
+			b.Param(fieldDocParam+f.name, f.doc)
+		}
+		s, err := t.schema(f.schema, false, fieldInfo{f.def, f.hasDef, f.doc, f.hasDoc}, 0)
+		if err != nil {
+			return nil, err
+		}
+		if p, ok := f.props.get(propParameters); ok && t.metadata {
+			if s, err = withParams(s, p); err != nil {
+				return nil, err
+			}
+		}
+		b.Field(f.name, s)
+	}
+	return b, nil
+}
+
+// withParams adds a field's own parameters to those of the named type it refers to.
+func withParams(s *data.Schema, params any) (*data.Schema, error) {
+	obj, ok := params.(object)
+	if !ok || s.Repeats() {
+		return s, nil
+	}
+	differ := false
+	var add []data.Param
+	for _, m := range obj {
+		text, isText := m.val.(string)
+		if !isText {
+			text = string(appendJSON(nil, m.val))
+		}
+		have, _ := s.Param(m.key)
+		differ = differ || have != text
+		add = append(add, data.Param{Key: m.key, Value: text})
+	}
+	if !differ {
+		return s, nil
+	}
+	var b *data.SchemaBuilder
+	switch s.Type() {
+	case data.Array:
+		b = data.NewArraySchema(s.ValueSchema())
+	case data.Map:
+		b = data.NewMapSchema(s.KeySchema(), s.ValueSchema())
+	default:
+		b = data.NewSchema(s.Type())
+	}
+	for _, f := range s.Fields() {
+		b.Field(f.Name, f.Schema)
+	}
+	return b.CopyBasics(s).SetOptional(s.Optional()).Params(add).Default(s.Default()).Build()
+}
+
+// plain maps what is neither a record nor a union. name is that of a logical type.
+func (t *toConnect) plain(a *schema) (b *data.SchemaBuilder, name string, err error) {
+	switch a.typ {
+	case tBoolean:
+		return data.NewSchema(data.Boolean), "", nil
+	case tFloat:
+		return data.NewSchema(data.Float32), "", nil
+	case tDouble:
+		return data.NewSchema(data.Float64), "", nil
+	case tString:
+		return data.NewSchema(data.String), "", nil
+	case tBytes, tFixed:
+		b = data.NewSchema(data.Bytes)
+		if a.logical("decimal") {
+			name = data.DecimalName
+			if b, err = decimalSchema(a); err != nil {
+				return nil, "", err
+			}
+		}
+		if a.typ == tFixed {
+			b.Param(fixedSizeParam, strconv.Itoa(a.size))
+		}
+		return b, name, nil
+	case tInt:
+		return intSchema(a)
+	case tLong:
+		if a.logical("timestamp-millis") {
+			return data.NewSchema(data.Int64).Name(data.TimestampName).Version(1), data.TimestampName, nil
+		}
+		return data.NewSchema(data.Int64), "", nil
+	case tEnum:
+		return t.enum(a), "", nil
+	case tMap:
+		v, err := t.inside(a.elem, false, "", false)
+		return data.NewMapSchema(data.StringSchema, v), "", err
+	}
+	if !a.elem.isMapEntry() {
+		v, err := t.inside(a.elem, false, "", false)
+		return data.NewArraySchema(v), "", err
+	}
+	kf, vf := a.elem.field(keyField), a.elem.field(valueField)
+	if len(a.elem.fields) != 2 || kf == nil || vf == nil {
+		return nil, "", data.Errorf("Found map encoded as array of key-value pairs, but array elements do not match the expected format.")
+	}
+	k, err := t.inside(kf.schema, false, "", false)
+	if err != nil {
+		return nil, "", err
+	}
+	v, err := t.inside(vf.schema, false, "", false)
+	return data.NewMapSchema(k, v), "", err
+}
+
+func decimalSchema(a *schema) (*data.SchemaBuilder, error) {
+	scale := int64(0)
+	if v, ok := a.prop(propScale); ok {
+		if n, ok := v.(json.Number); ok {
+			scale, _ = strconv.ParseInt(string(n), 10, 32)
+		}
+	}
+	b := data.NewDecimalSchema(int32(scale)) //nolint:gosec // parsed with 32 bits
+	v, ok := a.prop(propPrecision)
+	if !ok || v == nil {
+		return b, nil
+	}
+	n, ok := v.(json.Number)
+	if !ok {
+		return nil, data.Errorf("precision property must be a JSON Integer. https://avro.apache.org/docs/1.9.1/spec.html#Decimal")
+	}
+	if string(n) != strconv.Itoa(defaultPrecision) {
+		b.Param(precisionParam, string(n))
+	}
+	return b, nil
+}
+
+func intSchema(a *schema) (*data.SchemaBuilder, string, error) {
+	_, isLogical := a.prop(propLogical)
+	typ, hasType := a.prop(propType)
+	switch {
+	case isLogical && a.logical("date"):
+		return data.NewSchema(data.Int32).Name(data.DateName).Version(1), data.DateName, nil
+	case isLogical && a.logical("time-millis"):
+		return data.NewSchema(data.Int32).Name(data.TimeName).Version(1), data.TimeName, nil
+	case isLogical || !hasType:
+		return data.NewSchema(data.Int32), "", nil
+	case typ == "int8":
+		return data.NewSchema(data.Int8), "", nil
+	case typ == "int16":
+		return data.NewSchema(data.Int16), "", nil
+	}
+	return nil, "", data.Errorf("Connect type annotation for Avro int field is null")
+}
+
+func (t *toConnect) enum(a *schema) *data.SchemaBuilder {
+	b := data.NewSchema(data.String)
+	if t.metadata && a.hasDoc {
+		if t.discardDocs {
+			b.Param(plainEnumDoc, a.doc)
+		} else {
+			b.Param(enumDocParam+a.name, a.doc)
+		}
+	}
+	if t.metadata && !t.discardDocs && a.symbol != "" {
+		b.Param(enumDefaultParam+a.name, a.symbol)
+	}
+	param := enumParam
+	if t.sumTypes {
+		param = sumEnumParam
+	}
+	b.Param(param, a.fullName())
+	for i, sym := range a.symbols {
+		if t.sumTypes {
+			b.Param(param+"."+sym, strconv.Itoa(i))
+		} else {
+			b.Param(param+"."+sym, sym)
+		}
+	}
+	return b
+}
+
+func (t *toConnect) addDoc(a *schema, b *data.SchemaBuilder, f fieldInfo) {
+	if !t.discardDocs {
+		if d, ok := a.prop(propDoc); ok && t.metadata {
+			if text, ok := d.(string); ok {
+				b.Doc(text)
+			}
+		}
+		return
+	}
+	switch {
+	case f.hasDoc:
+		b.Doc(f.doc)
+	case a.hasDoc:
+		b.Doc(a.doc)
+	default:
+		b.Doc(a.text(propDoc))
+	}
+	if t.metadata && a.hasDoc {
+		b.Param(plainRecordDoc, a.doc)
+	}
+}
+
+func (t *toConnect) addMetadata(a *schema, b *data.SchemaBuilder, logical string, version int) error {
+	own := logical != "" && a.typ != tUnion // a logical type has version 1
+	if v, ok := a.prop(propVersion); ok {
+		num, ok := v.(json.Number)
+		n, err := strconv.ParseInt(string(num), 10, 32)
+		if !ok || err != nil {
+			return data.Errorf("Invalid Connect version found: %s", appendJSON(nil, v))
+		}
+		version = int(n)
+	} else if version == 0 || own {
+		version = -1 // the registry's number is no reason to refuse a logical type
+	}
+	if version >= 0 {
+		if own && version != 1 {
+			return data.Errorf("Mismatched versions: version already added to SchemaBuilder (1) differs from version in source schema (%d)", version)
+		}
+		b.Version(int32(version)) //nolint:gosec // parsed with 32 bits
+	}
+	if v, ok := a.prop(propParameters); ok && t.metadata {
+		obj, ok := v.(object)
+		if !ok {
+			return data.Errorf("Expected JSON object for schema parameters but found: %s", appendJSON(nil, v))
+		}
+		for _, m := range obj {
+			text, ok := m.val.(string)
+			if !ok {
+				return data.Errorf("Expected schema parameter values to be strings but found: %s", appendJSON(nil, m.val))
+			}
+			b.Param(m.key, text)
+		}
+	}
+	for _, m := range a.props {
+		if strings.HasPrefix(m.key, "avro") {
+			text, ok := m.val.(string)
+			if !ok {
+				text = string(appendJSON(nil, m.val))
+			}
+			b.Param(m.key, text)
+		}
+	}
+	if logical == "" {
+		return nil
+	}
+	if n, ok := a.prop(propName); ok && n != logical {
+		return data.Errorf("Mismatched names: name already added to SchemaBuilder (%s) differs from name in source schema (%s)", logical, appendJSON(nil, n))
+	}
+	return nil
+}
+
+func (t *toConnect) nameOf(a *schema) (string, error) {
+	name := ""
+	if v, ok := a.prop(propName); ok && v != nil {
+		if name, ok = v.(string); !ok {
+			return "", data.Errorf("Invalid schema name: %s", appendJSON(nil, v))
+		}
+	} else if a.typ.named() {
+		name = a.fullName()
+	}
+	if strings.HasPrefix(name, namespace+"."+defaultName) {
+		return "", nil
+	}
+	return name, nil
+}
