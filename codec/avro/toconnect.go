@@ -11,7 +11,7 @@ import (
 // toConnect maps Avro schemas to Connect schemas, as AvroData.toConnectSchema.
 type toConnect struct {
 	*options
-	unions int                            // generalized unions so far
+	unions int                             // generalized unions so far
 	around map[*schema]*data.SchemaBuilder // records that are being built
 	done   map[mapped]*data.Schema
 	depth  int
