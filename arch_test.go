@@ -23,6 +23,7 @@ var homes = map[string][]string{
 	"github.com/twmb/franz-go/pkg/kfake": {"cluster/devbroker"},
 	"github.com/hashicorp/memberlist":    {"cluster/membership", "cluster/clustertest"},
 	"github.com/twmb/franz-go/pkg/sr":    {"codec/registry"},
+	"github.com/linkedin/goavro":         {"codec/avro"},
 	"github.com/dlclark/regexp2":         {"codec/javaregex"},
 	"github.com/google/cel-go":           {"connectors/transforms/expr"},
 	"github.com/prometheus":              {"actors/telemetry"},

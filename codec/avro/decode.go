@@ -61,7 +61,6 @@ var (
 	errLength = errors.New("a length is negative or beyond the record's end")
 	errVarint = errors.New("Invalid long encoding") //nolint:staticcheck // Avro's own message
 	errDecode = errors.New("the record nests too deeply")
-	errRest   = errors.New("bytes are left after the record")
 )
 
 // reader reads one record. Strings and bytes of the result share its bytes.
@@ -350,12 +349,9 @@ func init() { // the decoder contains itself
 		{op: decLong, schema: data.Int64Schema}, {op: decString}, {op: decArray, elem: anyDecoder}, {op: decEntries, key: anyDecoder, elem: anyDecoder}}
 }
 
-// decodeAll reads one record that is all of b.
-func decodeAll(d *decoder, b []byte) (data.Value, error) {
+// decodeRecord reads one record and returns what follows it, which Java ignores.
+func decodeRecord(d *decoder, b []byte) (v data.Value, rest []byte, err error) {
 	r := reader{b: b}
-	v, err := r.decode(d)
-	if err == nil && len(r.b) > 0 {
-		err = errRest
-	}
-	return v, err
+	v, err = r.decode(d)
+	return v, r.b, err
 }

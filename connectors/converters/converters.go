@@ -1,6 +1,6 @@
 // Package converters describes the converters of codec as plugins: their Java
-// class names and settings. It imports connectors, codec, codec/configdef and
-// codec/json.
+// class names and settings. It imports connectors, codec, codec/avro,
+// codec/configdef and codec/json.
 package converters
 
 import (
@@ -17,7 +17,7 @@ const (
 )
 
 // Plugins returns the converters that Kafka Connect comes with, as converters of
-// keys and values and as converters of headers.
+// keys and values and as converters of headers, and those with a schema registry.
 func Plugins() []connectors.Plugin {
 	out := []connectors.Plugin{{
 		Class: storage + "SimpleHeaderConverter", Kind: connectors.HeaderConverterKind, Version: connectors.KafkaVersion,
@@ -72,6 +72,7 @@ func Plugins() []connectors.Plugin {
 			func(map[string]string, bool) (codec.Converter, error) { return n.conv, nil },
 			func(c map[string]string) (codec.HeaderConverter, error) { return n.conv, codec.Settings(c).CheckType() })
 	}
+	out = append(out, avroPlugin())
 	return out
 }
 

@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/troupeio/troupe/codec/data"
@@ -36,7 +37,10 @@ func decodeWith(o *options, text string, b []byte) (*data.Schema, data.Value, er
 	if err != nil {
 		return nil, data.Null, err
 	}
-	v, err := decodeAll(d, b)
+	v, rest, err := decodeRecord(d, b)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%d bytes are left", len(rest))
+	}
 	return s, v, err
 }
 
