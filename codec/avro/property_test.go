@@ -19,8 +19,9 @@ func init() { // without these a record of six bytes takes all memory
 
 // names gives every named type of a drawn schema another name, as Avro wants it.
 type names struct {
-	n      int
-	strict bool // only what other readers of Avro take: no unions of two numbers, no scale beyond the precision
+	n        int
+	enhanced bool // unions name their branches in full
+	strict   bool // only what other readers of Avro take: no unions of two numbers, no scale beyond the precision
 }
 
 func (n *names) next() string {
@@ -111,14 +112,17 @@ func (n *names) union(t *rapid.T, depth int) *data.SchemaBuilder {
 		switch name {
 		case "record", "enum":
 			full := n.next()
-			_, name = (&options{}).split(full)
+			if name = full; !n.enhanced {
+				_, name = (&options{}).split(full)
+			}
 			if used[0] < used[1] {
 				m = data.NewStructSchema().Name(full).Field("in", n.anySchema(t, depth-1))
 			} else {
 				m = data.NewSchema(data.String).Name(full).Param(enumParam, full).Param(enumParam+".A", "A")
-				name = "string" // without the enhanced support an enum is a string
-				if hasField(b, "string") {
-					continue
+				if !n.enhanced { // then an enum is a string
+					if name = "string"; hasField(b, "string") {
+						continue
+					}
 				}
 			}
 		case "int":
@@ -217,7 +221,8 @@ func anyValue(t *rapid.T, s *data.Schema) data.Value {
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := defaults()
-		s := (&names{}).anySchema(t, 3)
+		o.enhanced = rapid.Bool().Draw(t, "enhanced")
+		s := (&names{enhanced: o.enhanced}).anySchema(t, 3)
 		a, err := o.avroSchema(s)
 		if err != nil {
 			t.Fatal(err)
