@@ -105,6 +105,8 @@ func (g *generator) text(kind, name string) string {
 		g.example(&b, "transform", transformsPackage, name)
 	case "converter":
 		g.converter(&b, name)
+	case "settings":
+		settingsTable(&b, g.find(name, connectors.ConverterKind).Def().Keys())
 	case "registry":
 		settingsTable(&b, schemaregistry.Def().Keys())
 	case "file":

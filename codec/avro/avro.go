@@ -1,6 +1,6 @@
 // Package avro is the counterpart of Confluent's AvroConverter: records as Avro in
-// the wire format of the schema registry. It imports codec, codec/data,
-// codec/javatext and codec/registry.
+// the wire format of the schema registry. It imports codec, codec/configdef,
+// codec/data, codec/javatext, codec/registry and codec/registry/compat.
 //
 // Three steps, the first two once a schema. A Connect schema is mapped to an Avro
 // schema or back (fromconnect.go, toconnect.go), by the rules of Confluent's

@@ -8,6 +8,7 @@ import (
 	"github.com/troupeio/troupe/codec"
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/codec/registry"
+	"github.com/troupeio/troupe/codec/registry/compat"
 )
 
 // Converter converts keys or values. It is not safe for concurrent use.
@@ -62,7 +63,7 @@ func New(config map[string]string, isKey bool) (*Converter, error) {
 	}
 	c := &Converter{opts: optionsOf(v), size: max(v.Int(CacheSizeSetting), 1), read: make(map[readKey]*read)}
 	c.written = data.NewSchemaCache[*written](c.size)
-	c.resolver, err = registry.NewResolver(v, registry.Avro, isKey, compatible)
+	c.resolver, err = registry.NewResolver(v, registry.Avro, isKey, compat.Texts)
 	if err != nil {
 		return nil, err
 	}

@@ -105,7 +105,7 @@ func TestRefusals(t *testing.T) {
 			`{"type":"record","name":"Person","namespace":"com.acme","fields":[{"name":"more","type":"int"}]}`, func(c *Converter) error {
 				_, err := c.FromConnect("people", s, v, nil)
 				return err
-			}, codec.DataException, []string{"Failed to serialize Avro data from topic people :", "Incompatible schema", "/more: the reader's field has no default"}},
+			}, codec.DataException, []string{"Failed to serialize Avro data from topic people :", "Incompatible schema", "has no default value and is missing"}},
 		"no magic": {nil, "", func(c *Converter) error {
 			_, _, err := c.ToConnect("people", []byte(`{"a":1}`))
 			return err

@@ -57,7 +57,6 @@ type schema struct {
 	symbols  []string
 	symbol   string // the enum's default; "" for none
 	size     int    // of a fixed
-	alias    any    // a named type's other names, as JSON
 }
 
 type field struct {
@@ -248,7 +247,6 @@ func (p *parser) complex(t avroType, obj object, space string, depth int) (*sche
 		if d, ok := obj.get("doc"); ok {
 			s.doc, s.hasDoc = d.(string)
 		}
-		s.alias, _ = obj.get("aliases")
 	}
 	var err error
 	switch t {
