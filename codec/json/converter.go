@@ -37,8 +37,10 @@ type Converter struct {
 	written *data.SchemaCache[*written]
 	read    map[string]*read         // by the text of the schema
 	same    *data.SchemaCache[*read] // by the schema
-	last    *read                    // of the record before
-	rd      reader
+
+	recursive map[*data.Schema]*encoder // of schemas that contain themselves, while they are compiled
+	last      *read                     // of the record before
+	rd        reader
 }
 
 // written is what is kept for a schema that was written.
@@ -83,6 +85,7 @@ func New(config map[string]string, _ bool) (*Converter, error) {
 	c.written = data.NewSchemaCache[*written](c.cacheSize)
 	c.same = data.NewSchemaCache[*read](c.cacheSize)
 	c.read = make(map[string]*read)
+	c.recursive = make(map[*data.Schema]*encoder)
 	return c, c.takeSchema(config[SchemaContentSetting])
 }
 
@@ -133,6 +136,10 @@ func (c *Converter) FromConnect(_ string, s *data.Schema, v data.Value, dst []by
 	}
 	w, ok := c.written.Get(s)
 	if !ok {
+		if c.schemas && s.Recursive() {
+			// JSON has the schema beside the value, in full: there is no end to it.
+			return nil, data.Errorf("The schema %s contains itself, which JsonConverter has no form for", s)
+		}
 		w = &written{}
 		if c.schemas {
 			head, err := c.appendSchema([]byte(`{"schema":`), s, "", false)
@@ -141,6 +148,7 @@ func (c *Converter) FromConnect(_ string, s *data.Schema, v data.Value, dst []by
 			}
 			w.head = append(head, `,"payload":`...)
 		}
+		clear(c.recursive)
 		w.enc = c.compile(s)
 		c.written.Put(s, w)
 	}

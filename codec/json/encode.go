@@ -37,6 +37,12 @@ func (c *Converter) compile(s *data.Schema) *encoder {
 		return nil
 	}
 	e := &encoder{schema: s, typ: s.Type(), logical: s.Logical(), named: s.Logical() != data.NotLogical, kind: kindOf(s.Type())}
+	if s.Recursive() {
+		if was, ok := c.recursive[s]; ok {
+			return was
+		}
+		c.recursive[s] = e
+	}
 	switch s.Type() {
 	case data.Array:
 		e.elem = c.compile(s.ValueSchema())

@@ -118,6 +118,9 @@ func (t *flatten) addFields(b *data.SchemaBuilder, s *data.Schema, prefix string
 		}
 		switch f.Schema.Type() {
 		case data.Struct:
+			if f.Schema.Repeats() {
+				return data.Errorf("Flatten transformation does not support a struct that contains itself (for field %s).", name)
+			}
 			if err := t.addFields(b, f.Schema, name, opt, fieldDef.Struct()); err != nil {
 				return err
 			}
