@@ -129,6 +129,24 @@ func fits(s *data.Schema, a *schema, o *options) int {
 	return 0
 }
 
+// sameUnit reports whether a number of a logical type means the same in Avro: days,
+// milliseconds, a decimal's scale. Another writer's schema may have microseconds.
+func sameUnit(s *data.Schema, a *schema) bool {
+	logical := a.text(propLogical)
+	switch s.Logical() {
+	case data.LogicalDecimal:
+		scale, _ := s.Scale()
+		return !a.logical("decimal") || scale == scaleOf(a)
+	case data.LogicalDate:
+		return a.typ == tInt && (logical == "" || a.logical("date"))
+	case data.LogicalTime:
+		return a.typ == tInt && (logical == "" || a.logical("time-millis"))
+	case data.LogicalTimestamp:
+		return a.typ == tLong && (logical == "" || a.logical("timestamp-millis"))
+	}
+	return true
+}
+
 // named says whether a schema and a named type are called the same: 4 in full, 3
 // without the namespace.
 func named(s *data.Schema, a *schema, o *options) int {
@@ -204,15 +222,13 @@ func (p *planner) union(e *encoder, s *data.Schema, a *schema) error {
 }
 
 func (p *planner) plain(e *encoder, s *data.Schema, a *schema) error {
-	if fits(s, a, p.options) == 0 {
+	if fits(s, a, p.options) == 0 || !sameUnit(s, a) {
 		return mismatched(s, a)
 	}
 	var err error
 	switch s.Type() {
 	case data.Int8, data.Int16, data.Int32, data.Int64:
 		switch {
-		case e.kind == data.KindDate && a.typ != tInt && a.typ != tLong:
-			return mismatched(s, a)
 		case e.kind == data.KindDate:
 			e.op = encDate
 		case a.typ == tFloat:

@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"encoding/hex"
 	"strings"
 	"testing"
 
@@ -242,4 +243,55 @@ func TestWrongValues(t *testing.T) {
 func def2() data.Value {
 	s := data.NewStructSchema().Name("other").MustBuild()
 	return data.OfStruct(data.NewStruct(s, nil))
+}
+
+// TestOtherWriter: what a schema that stood in the registry before would make of the
+// data, by the plan or by its refusal.
+func TestOtherWriter(t *testing.T) {
+	union := data.NewStructSchema().Name(unionName).Field("int", data.OptionalInt32Schema).Field("string", data.OptionalStringSchema).MustBuild()
+	money := data.NewDecimalSchema(2).MustBuild()
+	for name, tc := range map[string]struct {
+		s    *data.Schema
+		v    data.Value
+		a    string
+		want string // bytes in hex, or the begin of the error
+	}{
+		"wider int":             {data.Int32Schema, data.OfInt32(-2), `"long"`, "03"},
+		"int as float":          {data.Int16Schema, data.OfInt16(1), `"float"`, "0000803f"},
+		"float as double":       {data.Float32Schema, data.OfFloat32(1), `"double"`, "000000000000f03f"},
+		"narrower":              {data.Int64Schema, data.OfInt64(1), `"int"`, "Data of Schema{INT64} cannot be written"},
+		"into a union":          {data.StringSchema, data.OfString("a"), `["null","int","string"]`, "040261"},
+		"union into another":    {union, data.OfStruct(data.NewStruct(union, []data.Value{data.Null, data.OfString("a")})), `["string","null","long"]`, "000261"},
+		"union into its branch": {union, data.OfStruct(data.NewStruct(union, []data.Value{data.OfInt32(1), data.Null})), `"string"`, "The Avro union has no branch for the field int"},
+		"text as enum":          {data.StringSchema, data.OfString("B"), `{"type":"enum","name":"E","symbols":["A","B"]}`, "02"},
+		"no such symbol":        {data.StringSchema, data.OfString("C"), `{"type":"enum","name":"E","symbols":["A","B"]}`, `"C" is not a symbol`},
+		"bytes as fixed":        {data.BytesSchema, data.OfBytes([]byte{1, 2}), `{"type":"fixed","name":"F","size":2}`, "0102"},
+		"too few bytes":         {data.BytesSchema, data.OfBytes([]byte{1}), `{"type":"fixed","name":"F","size":2}`, "A value of 1 bytes for the fixed"},
+		"decimal as fixed":      {money, data.OfDecimal(data.NewDecimal(-2, 2)), `{"type":"fixed","name":"F","size":3,"logicalType":"decimal","precision":5,"scale":2}`, "fffffe"},
+		"decimal too large":     {money, data.OfDecimal(data.NewDecimal(1<<40, 2)), `{"type":"fixed","name":"F","size":3,"logicalType":"decimal","precision":5,"scale":2}`, "Unscaled value byte array length 6 is greater than fixed size 3"},
+		"another scale":         {money, data.OfDecimal(data.NewDecimal(1, 2)), `{"type":"bytes","logicalType":"decimal","precision":5,"scale":3}`, "Data of Schema{org.apache.kafka.connect.data.Decimal:BYTES} cannot be written"},
+		"microseconds":          {data.TimestampSchema, data.OfDate(1), `{"type":"long","logicalType":"timestamp-micros"}`, "Data of Schema{org.apache.kafka.connect.data.Timestamp:INT64} cannot be written"},
+		"no null":               {data.OptionalInt32Schema, data.OfInt32(1), `"int"`, "02"},
+		"a field without a default": {data.NewStructSchema().Name("R").MustBuild(), data.OfStruct(data.NewStruct(data.NewStructSchema().Name("R").MustBuild(), nil)),
+			`{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}`, "The field a of the Avro record R has no default and is not in the data"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, err := parse(tc.a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var b []byte
+			e, err := defaults().encoderFor(tc.s, a)
+			if err == nil {
+				b, err = (&run{}).encode(nil, e, tc.v)
+			}
+			got := hex.EncodeToString(b)
+			if err != nil {
+				got = err.Error()
+			}
+			if err == nil && got != tc.want || err != nil && !strings.HasPrefix(got, tc.want) {
+				t.Errorf("got %s\nwant %s", got, tc.want)
+			}
+		})
+	}
 }

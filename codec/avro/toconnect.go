@@ -302,14 +302,16 @@ func (t *toConnect) plain(a *schema) (b *data.SchemaBuilder, name string, err er
 	return data.NewMapSchema(k, v), "", err
 }
 
+// scaleOf returns a decimal's scale, 0 where it has none.
+func scaleOf(a *schema) int32 {
+	v, _ := a.prop(propScale)
+	n, _ := v.(json.Number)
+	scale, _ := strconv.ParseInt(string(n), 10, 32)
+	return int32(scale) //nolint:gosec // parsed with 32 bits
+}
+
 func decimalSchema(a *schema) (*data.SchemaBuilder, error) {
-	scale := int64(0)
-	if v, ok := a.prop(propScale); ok {
-		if n, ok := v.(json.Number); ok {
-			scale, _ = strconv.ParseInt(string(n), 10, 32)
-		}
-	}
-	b := data.NewDecimalSchema(int32(scale)) //nolint:gosec // parsed with 32 bits
+	b := data.NewDecimalSchema(scaleOf(a))
 	v, ok := a.prop(propPrecision)
 	if !ok || v == nil {
 		return b, nil
