@@ -105,7 +105,7 @@ func leftBehind() []connectRecord {
 		configRecord("override", map[string]string{"connector.class": class, "file": "/var/in", "topic": "t", "producer.override.acks": "1"}),
 		configRecord("reference", map[string]string{"connector.class": class, "file": "${vault:files:in}", "topic": "t"}),
 		configRecord("secret", map[string]string{"connector.class": class, "file": "/var/in", "topic": "t", "tasks.max": "${env:DOCTOR_SECRET}"}),
-		configRecord("converter", map[string]string{"connector.class": class, "file": "/var/in", "topic": "t", "value.converter": "io.confluent.connect.avro.AvroConverter"}),
+		configRecord("converter", map[string]string{"connector.class": class, "file": "/var/in", "topic": "t", "value.converter": "com.acme.connect.OtherConverter"}),
 		{"connect-configs", "connector-garbled", `{"properties":`},
 		{"connect-offsets", `["gone",{"filename":"x"}]`, `{"position":7}`},
 	}
@@ -253,7 +253,7 @@ func TestDoctorTakeover(t *testing.T) {
 		`Troupe has no connector "` + mirrorClass + `"`, "stay as they are",
 		"Invalid value many for configuration tasks.max: Not a number of type INT", `Troupe has no transformation "com.example.Scramble"`,
 		"producer.override.acks: The 'Principal' policy does not allow 'acks' to be overridden in the connector configuration.",
-		"the reference in it is not resolved: ${vault:files:in}", "${env:DOCTOR_SECRET}", `Troupe has no converter "io.confluent.connect.avro.AvroConverter"`,
+		"the reference in it is not resolved: ${vault:files:in}", "${env:DOCTOR_SECRET}", `Troupe has no converter "com.acme.connect.OtherConverter"`,
 		"connector-garbled", "offsets of gone: 1 partitions of a connector that is not configured",
 		"Of 12 connectors 4 would run, 1 stay paused, 1 stay stopped, 6 cannot run.",
 	} {
@@ -297,7 +297,7 @@ func TestDoctorWorker(t *testing.T) {
 	}{
 		{"not built", []string{"exactly.once.source.support", "enabled"}, []string{"exactly-once sources are not built yet", "4 would run"}},
 		{"policy", []string{"connector.client.config.override.policy", "com.example.Mine"}, []string{"Class com.example.Mine could not be found.", "4 would run"}},
-		{"converter", []string{"value.converter", "io.confluent.connect.avro.AvroConverter"}, []string{"Class io.confluent.connect.avro.AvroConverter could not be found."}},
+		{"converter", []string{"value.converter", "com.acme.connect.OtherConverter"}, []string{"Class com.acme.connect.OtherConverter could not be found."}},
 		{"provider", []string{"config.providers", "v", "config.providers.v.class", "com.example.Vault"}, []string{"com.example.Vault"}},
 		{"extension", []string{"rest.extension.classes", "com.example.Guard"}, []string{"com.example.Guard"}},
 		{"partitions", []string{"config.storage.topic", "three"}, []string{"is required to have a single partition"}},
