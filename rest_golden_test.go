@@ -602,10 +602,22 @@ func withoutTroupe(v any) any {
 		}
 		if configs, ok := t["configs"].([]any); ok {
 			t["configs"] = slices.DeleteFunc(configs, func(e any) bool { d, _ := pointer(e, "/definition"); return ours(d) })
+			for _, e := range configs {
+				withoutAddedClasses(e)
+			}
 		}
 		return t
 	}
 	return v
+}
+
+// withoutAddedClasses drops recommended classes that Kafka Connect does not come with.
+func withoutAddedClasses(config any) {
+	value, _ := pointer(config, "/value")
+	v, _ := value.(map[string]any)
+	if list, ok := v["recommended_values"].([]any); ok {
+		v["recommended_values"] = slices.DeleteFunc(list, func(e any) bool { s, _ := e.(string); return strings.HasPrefix(s, "io.confluent.") })
+	}
 }
 
 // unstable are members that vary from place to place.
