@@ -18,16 +18,19 @@ var floors = []string{"codec", "connectors", "actors", "cluster", "restapi"}
 // homes are libraries that only the named packages import, so that they can be
 // replaced.
 var homes = map[string][]string{
-	"github.com/asynkron/protoactor-go":  {"actors", "cluster", "main"},
-	"github.com/twmb/franz-go/pkg/kgo":   {"actors", "cluster", "main"},
-	"github.com/twmb/franz-go/pkg/kfake": {"cluster/devbroker"},
-	"github.com/hashicorp/memberlist":    {"cluster/membership", "cluster/clustertest"},
-	"github.com/twmb/franz-go/pkg/sr":    {"codec/registry"},
-	"github.com/linkedin/goavro":         {"codec/avro"},
-	"github.com/dlclark/regexp2":         {"codec/javaregex"},
-	"github.com/google/cel-go":           {"connectors/transforms/expr"},
-	"github.com/prometheus":              {"actors/telemetry"},
-	"go.opentelemetry.io":                {"actors/telemetry"},
+	"github.com/asynkron/protoactor-go":        {"actors", "cluster", "main"},
+	"github.com/twmb/franz-go/pkg/kgo":         {"actors", "cluster", "main"},
+	"github.com/twmb/franz-go/pkg/kfake":       {"cluster/devbroker"},
+	"github.com/hashicorp/memberlist":          {"cluster/membership", "cluster/clustertest"},
+	"github.com/twmb/franz-go/pkg/sr":          {"codec/registry"},
+	"github.com/linkedin/goavro":               {"codec/avro"},
+	"github.com/dlclark/regexp2":               {"codec/javaregex"},
+	"github.com/google/cel-go":                 {"connectors/transforms/expr"},
+	"github.com/prometheus":                    {"actors/telemetry"},
+	"go.opentelemetry.io":                      {"actors/telemetry"},
+	"github.com/santhosh-tekuri/jsonschema/v6": {"codec/jsonschema"},
+	"github.com/bufbuild/protocompile":         {"codec/protobuf"},
+	"google.golang.org/protobuf":               {"codec/protobuf"},
 }
 
 func floor(pkg string) int {

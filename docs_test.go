@@ -105,10 +105,12 @@ func (g *generator) text(kind, name string) string {
 		g.example(&b, "transform", transformsPackage, name)
 	case "converter":
 		g.converter(&b, name)
-	case "settings":
-		settingsTable(&b, g.find(name, connectors.ConverterKind).Def().Keys())
 	case "registry":
 		settingsTable(&b, schemaregistry.Def().Keys())
+	case "settings":
+		// Those of the registry stand on a page of their own.
+		keys := slices.Clone(g.find(name, connectors.ConverterKind).Def().Keys())
+		settingsTable(&b, slices.DeleteFunc(keys, func(k *configdef.Key) bool { return schemaregistry.Def().Key(k.Name) != nil }))
 	case "file":
 		code, err := os.ReadFile(name)
 		if err != nil {

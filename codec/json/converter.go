@@ -31,6 +31,8 @@ type Converter struct {
 	schemas        bool
 	replaceNull    bool
 	numericDecimal bool
+	dialect        *Dialect // nil: JsonConverter's own
+	structs        int      // while a schema is compiled: the structs around
 	cacheSize      int
 	given          *read // the schema of the settings: bodies have no envelope then
 

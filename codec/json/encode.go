@@ -22,6 +22,8 @@ type encoder struct {
 	elem    *encoder     // of arrays and maps; nil when the schema has none
 	known   *data.Schema // another schema that is equal to schema
 	kind    data.Kind    // the kind that values have in Java
+	object  bool         // of maps: keys are the names of an object's members
+	union   bool         // of structs: the one field that is set stands for it
 }
 
 type encField struct {
@@ -48,7 +50,9 @@ func (c *Converter) compile(s *data.Schema) *encoder {
 		e.elem = c.compile(s.ValueSchema())
 	case data.Map:
 		e.key, e.elem = c.compile(s.KeySchema()), c.compile(s.ValueSchema())
+		e.object = c.objectMode(s.KeySchema())
 	case data.Struct:
+		e.union = c.isUnion(s)
 		e.fields = make([]encField, len(s.Fields()))
 		for i, f := range s.Fields() {
 			p := []byte{','}
@@ -106,6 +110,9 @@ func (c *Converter) encodeStruct(dst []byte, e *encoder, st *data.StructValue, d
 		return dst, errDepth
 	}
 	vals := st.Values()
+	if c.dialect != nil {
+		return c.encodeDialect(dst, e, vals, depth)
+	}
 	if len(vals) == 0 {
 		return append(dst, '{', '}'), nil
 	}
@@ -133,13 +140,13 @@ func (c *Converter) encodeStruct(dst []byte, e *encoder, st *data.StructValue, d
 }
 
 func (c *Converter) encodeNull(dst []byte, e *encoder, depth int) ([]byte, error) {
-	if def := e.schema.Default(); !def.IsNull() && c.replaceNull {
+	if def := e.schema.Default(); !def.IsNull() && c.replaceNull && !c.ignoresDefaults() {
 		if st := def.Struct(); st != nil && e.typ == data.Struct {
 			e.known = st.Schema() // was checked when the schema was built
 		}
 		return c.encode(dst, e, def, depth)
 	}
-	if e.schema.Optional() {
+	if e.schema.Optional() || c.dialect != nil {
 		return append(dst, "null"...), nil
 	}
 	return dst, data.Errorf("Conversion error: null value for field that is required and has no default value")
@@ -166,7 +173,7 @@ func (c *Converter) encodeMap(dst []byte, e *encoder, m *data.MapValue, depth in
 	if e.key == nil {
 		return dst, data.Errorf("Invalid schema for MAP: the key schema is missing")
 	}
-	if e.key.typ == data.String {
+	if e.object {
 		return c.encodeObject(dst, e.key, e.elem, m, depth)
 	}
 	return c.encodePairs(dst, e.key, e.elem, m, depth)
@@ -177,20 +184,24 @@ func (c *Converter) encodePairs(dst []byte, key, elem *encoder, m *data.MapValue
 		return dst, errDepth
 	}
 	var err error
+	open, mid, end := "[", ",", "]"
+	if c.dialect != nil {
+		open, mid, end = `{"key":`, `,"value":`, "}"
+	}
 	dst = append(dst, '[')
 	for i, p := range m.Entries() {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst = append(dst, '[')
+		dst = append(dst, open...)
 		if dst, err = c.encode(dst, key, p.Key, depth); err != nil {
 			return dst, err
 		}
-		dst = append(dst, ',')
+		dst = append(dst, mid...)
 		if dst, err = c.encode(dst, elem, p.Value, depth); err != nil {
 			return dst, err
 		}
-		dst = append(dst, ']')
+		dst = append(dst, end...)
 	}
 	return append(dst, ']'), nil
 }

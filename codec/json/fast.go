@@ -18,6 +18,10 @@ type decoder struct {
 	logical data.Logical
 	def     data.Value // what null becomes
 	null    bool       // whether null may become def at all
+	absent  bool       // whether def stands for a field that isn't there
+	object  bool       // of maps: keys are the names of an object's members
+	named   bool       // of maps: an entry is an object of a key and a value
+	union   *Converter // of structs: the one field that fits takes the value
 	fields  []decField
 	byName  map[string]int // for many fields
 	key     *decoder
@@ -40,12 +44,19 @@ func (c *Converter) compileDecoder(s *data.Schema) *decoder {
 	if def := s.Default(); !def.IsNull() && c.replaceNull {
 		d.def, d.null = def, true
 	}
+	d.absent = d.null || c.dialect != nil && c.structs <= 1 // a struct in a struct is validated
 	switch s.Type() {
 	case data.Array:
 		d.elem = c.compileDecoder(s.ValueSchema())
 	case data.Map:
 		d.key, d.elem = c.compileDecoder(s.KeySchema()), c.compileDecoder(s.ValueSchema())
+		d.object, d.named = c.objectMode(s.KeySchema()), c.dialect != nil
 	case data.Struct:
+		if c.isUnion(s) {
+			d.union = c
+		}
+		c.structs++
+		defer func() { c.structs-- }()
 		d.fields = make([]decField, len(s.Fields()))
 		if len(d.fields) > scanFields {
 			d.byName = make(map[string]int, len(d.fields))
@@ -142,11 +153,14 @@ func (r *reader) value(d *decoder) (v data.Value, ok bool) {
 	case data.Array:
 		return r.array(d.elem, c)
 	case data.Map:
-		if d.key.typ == data.String {
+		if d.object {
 			return r.object(d.elem, c)
 		}
 		return r.tuples(d, c)
 	case data.Struct:
+		if d.union != nil {
+			return r.unionValue(d)
+		}
 		return r.structure(d, c)
 	}
 	return v, false
@@ -198,7 +212,7 @@ func (r *reader) structure(d *decoder, c byte) (v data.Value, ok bool) {
 	for i := range vals {
 		if vals[i].IsNull() {
 			f := d.fields[i].dec
-			if !f.null {
+			if !f.absent {
 				return v, false
 			}
 			vals[i] = f.def
@@ -306,22 +320,32 @@ func (r *reader) tuples(d *decoder, c byte) (v data.Value, ok bool) {
 	if c != '[' || r.depth+1 >= maxDepth {
 		return v, false
 	}
+	open, end := byte('['), byte(']')
+	if d.named {
+		open, end = '{', '}'
+	}
 	r.depth += 2
 	r.pos++
 	base := len(r.pairs)
 	if r.ws() != ']' {
 		for {
-			if r.ws() != '[' {
+			if r.ws() != open {
 				return v, false
 			}
 			r.pos++
+			if d.named && !r.member("key") {
+				return v, false
+			}
 			key, ok := r.value(d.key)
 			if !ok || r.ws() != ',' {
 				return v, false
 			}
 			r.pos++
+			if d.named && !r.member("value") {
+				return v, false
+			}
 			e, ok := r.value(d.elem)
-			if !ok || r.ws() != ']' {
+			if !ok || r.ws() != end {
 				return v, false
 			}
 			r.pos++

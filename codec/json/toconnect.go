@@ -16,7 +16,7 @@ func (c *Converter) convert(s *data.Schema, n *node) (data.Value, error) {
 		if def := s.Default(); !def.IsNull() && c.replaceNull {
 			return def, nil
 		}
-		if s.Optional() {
+		if s.Optional() || n == nil && c.dialect != nil {
 			return data.Null, nil
 		}
 		return data.Null, data.Errorf("Invalid null value for required %s field", s.Type())
@@ -60,6 +60,9 @@ func (c *Converter) convert(s *data.Schema, n *node) (data.Value, error) {
 		return data.OfText(n.text), nil
 	case data.Bytes:
 		if n.typ != stringNode {
+			if c.dialect != nil { // Java makes a BigDecimal of it, which no schema of bytes takes
+				return data.Null, data.Errorf("Invalid Java object for schema with type BYTES: class java.math.BigDecimal")
+			}
 			return data.Null, nil
 		}
 		b, ok := decodeBase64(n.text)
@@ -88,7 +91,7 @@ func (c *Converter) convert(s *data.Schema, n *node) (data.Value, error) {
 
 func (c *Converter) convertMap(s *data.Schema, n *node) (data.Value, error) {
 	out := make([]data.MapEntry, 0, len(n.kids))
-	if s.KeySchema().Type() == data.String {
+	if c.objectMode(s.KeySchema()) {
 		if n.typ != objectNode {
 			return data.Null, data.Errorf("Maps with string fields should be encoded as JSON objects, but found %s", n.typ)
 		}
@@ -101,21 +104,31 @@ func (c *Converter) convertMap(s *data.Schema, n *node) (data.Value, error) {
 		}
 		return data.OfMap(data.MapOf(out)), nil
 	}
+	if n.typ != arrayNode && c.dialect != nil {
+		return data.Null, data.Errorf("Maps with non-string fields should be encoded as JSON array of objects, but found %s", n.typ)
+	}
 	if n.typ != arrayNode {
 		return data.Null, data.Errorf("Maps with non-string fields should be encoded as JSON array of tuples, but found %s", n.typ)
 	}
 	for _, k := range n.kids {
-		if k.typ != arrayNode {
+		if c.dialect != nil && k.typ != objectNode {
+			return data.Null, data.Errorf("Found invalid map entry instead of object: %s", k.typ)
+		}
+		if c.dialect == nil && k.typ != arrayNode {
 			return data.Null, data.Errorf("Found invalid map entry instead of array tuple: %s", k.typ)
 		}
 		if len(k.kids) != 2 {
 			return data.Null, data.Errorf("Found invalid map entry, expected length 2 but found :%d", len(k.kids))
 		}
-		key, err := c.convert(s.KeySchema(), k.kids[0])
+		kn, vn := k.kids[0], k.kids[1]
+		if c.dialect != nil {
+			kn, vn = k.get("key"), k.get("value")
+		}
+		key, err := c.convert(s.KeySchema(), kn)
 		if err != nil {
 			return data.Null, err
 		}
-		v, err := c.convert(s.ValueSchema(), k.kids[1])
+		v, err := c.convert(s.ValueSchema(), vn)
 		if err != nil {
 			return data.Null, err
 		}
@@ -125,13 +138,16 @@ func (c *Converter) convertMap(s *data.Schema, n *node) (data.Value, error) {
 }
 
 func (c *Converter) convertStruct(s *data.Schema, n *node) (data.Value, error) {
+	if c.isUnion(s) {
+		return c.convertUnion(s, n)
+	}
 	if n.typ != objectNode {
 		return data.Null, data.Errorf("Structs should be encoded as JSON objects, but found %s", n.typ)
 	}
 	vals := make([]data.Value, len(s.Fields()))
 	for i, f := range s.Fields() {
 		v, err := c.convert(f.Schema, n.get(f.Name))
-		if err == nil {
+		if err == nil && (c.dialect == nil || !v.IsNull()) {
 			err = data.ValidateField(f.Name, f.Schema, v)
 		}
 		if err != nil {

@@ -1,6 +1,6 @@
 // Package converters describes the converters of codec as plugins: their Java
-// class names and settings. It imports connectors, codec, codec/avro,
-// codec/configdef and codec/json.
+// class names and settings. It imports connectors, codec and its converters' folders, and
+// codec/configdef.
 package converters
 
 import (
@@ -72,7 +72,7 @@ func Plugins() []connectors.Plugin {
 			func(map[string]string, bool) (codec.Converter, error) { return n.conv, nil },
 			func(c map[string]string) (codec.HeaderConverter, error) { return n.conv, codec.Settings(c).CheckType() })
 	}
-	out = append(out, avroPlugin())
+	out = append(out, avroPlugin(), jsonSchemaPlugin(), protobufPlugin())
 	return out
 }
 

@@ -1,0 +1,440 @@
+package protobuf
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/troupeio/troupe/codec/data"
+)
+
+// maxFields bounds the schemas that messages unfold into.
+const maxFields = 100_000
+
+// reader turns a message into a Connect schema and into the plan by which its
+// records are read.
+type reader struct {
+	m      *Mapping
+	open   map[protoreflect.FullName]bool // messages that are being turned
+	fields int
+}
+
+// connect returns the schema of a message and the plan of its records. version is
+// the schema's in its subject; 0 is none.
+func (m *Mapping) connect(md protoreflect.MessageDescriptor, version int32) (*data.Schema, *decoder, error) {
+	r := reader{m: m, open: map[protoreflect.FullName]bool{}}
+	if fd, typ := wrapped(md); fd != nil && !m.NoRawWrappers {
+		b := data.NewSchema(typ)
+		if version != 0 {
+			b.Version(version)
+		}
+		s, err := b.Build()
+		return s, &decoder{wrapped: scalarField(fd, typ)}, err
+	}
+	msg, err := r.message(md, version)
+	if err != nil {
+		return nil, nil, err
+	}
+	return msg.schema, &decoder{msg: msg}, nil
+}
+
+func (r *reader) message(md protoreflect.MessageDescriptor, version int32) (*decMessage, error) {
+	if r.open[md.FullName()] {
+		return nil, data.Errorf("Recursive schemas are not supported: message %s contains itself", md.FullName())
+	}
+	if len(r.open) >= maxDepth {
+		return nil, data.Errorf("Messages are nested more than %d levels deep", maxDepth)
+	}
+	r.open[md.FullName()] = true
+	defer delete(r.open, md.FullName())
+	name := string(md.Name())
+	if r.m.Enhanced {
+		name = string(md.FullName())
+	}
+	b := data.NewStructSchema().Name(name)
+	p := &decMessage{byNumber: map[protowire.Number]*decField{}}
+	slot := 0
+	add := func(field string, s *data.Schema, def data.Value) int {
+		b.Field(field, s)
+		p.defaults = append(p.defaults, def)
+		slot++
+		return slot - 1
+	}
+	oneofs := md.Oneofs()
+	for i := range oneofs.Len() {
+		od := oneofs.Get(i)
+		if od.IsSynthetic() {
+			continue
+		}
+		if r.m.FlattenUnions {
+			for j := range od.Fields().Len() {
+				fd := od.Fields().Get(j)
+				s, f, err := r.field(fd, true)
+				if err != nil {
+					return nil, err
+				}
+				f.slot, f.oneof = add(string(fd.Name()), s, data.Null), od
+				p.add(fd, f)
+			}
+			continue
+		}
+		s, fields, err := r.union(od)
+		if err != nil {
+			return nil, err
+		}
+		field := string(od.Name())
+		if !r.m.NoUnionIndex {
+			field += "_" + strconv.Itoa(od.Index())
+		}
+		at := add(field, s, data.Null)
+		for j, f := range fields {
+			f.slot, f.member, f.union, f.oneof = at, j, s, od
+			p.add(od.Fields().Get(j), f)
+		}
+	}
+	for i := range md.Fields().Len() {
+		fd := md.Fields().Get(i)
+		if od := fd.ContainingOneof(); od != nil && !od.IsSynthetic() {
+			continue
+		}
+		s, f, err := r.field(fd, false)
+		if err != nil {
+			return nil, err
+		}
+		def, err := r.absent(fd, f)
+		if err != nil {
+			return nil, err
+		}
+		f.slot = add(string(fd.Name()), s, def)
+		p.add(fd, f)
+	}
+	if version != 0 {
+		b.Version(version)
+	}
+	var err error
+	p.schema, err = b.Build()
+	return p, err
+}
+
+func (r *reader) union(od protoreflect.OneofDescriptor) (*data.Schema, []*decField, error) {
+	b := data.NewStructSchema().Optional()
+	switch {
+	case r.m.GeneralizedSumTypes:
+		b.Name(string(od.Name())).Param(generalUnion, string(od.Name()))
+	case r.m.Enhanced:
+		b.Name(unionName + "." + string(od.FullName()))
+	default:
+		b.Name(unionName + "." + string(od.Name()))
+	}
+	var fields []*decField
+	for i := range od.Fields().Len() {
+		fd := od.Fields().Get(i)
+		s, f, err := r.field(fd, true)
+		if err != nil {
+			return nil, nil, err
+		}
+		b.Field(string(fd.Name()), s)
+		fields = append(fields, f)
+	}
+	s, err := b.Build()
+	return s, fields, err
+}
+
+// hasOptional reports whether a field was declared with the word optional.
+func hasOptional(fd protoreflect.FieldDescriptor) bool { return fd.HasOptionalKeyword() }
+
+// absent returns the value of a field that a record lacks.
+func (r *reader) absent(fd protoreflect.FieldDescriptor, f *decField) (data.Value, error) {
+	proto3 := fd.ContainingOneof() != nil // a synthetic one
+	optional := proto3 || !r.m.NoProto2Optional && hasOptional(fd) && fd.ParentFile().Syntax() == protoreflect.Proto2
+	isMessage := fd.Message() != nil && !fd.IsList() && !fd.IsMap()
+	if (isMessage || optional) && !r.m.StructForNulls {
+		return data.Null, nil
+	}
+	switch {
+	case f.isMap:
+		return data.OfMap(data.NewMap(nil)), nil
+	case f.repeated:
+		return data.OfArray([]data.Value{}), nil
+	}
+	return f.zero(fd)
+}
+
+// field returns the schema of a field and how its values are read.
+func (r *reader) field(fd protoreflect.FieldDescriptor, member bool) (*data.Schema, *decField, error) {
+	if r.fields++; r.fields > maxFields {
+		return nil, nil, data.Errorf("Schema has more than %d fields", maxFields)
+	}
+	b, f, err := r.typed(fd)
+	if err != nil {
+		return nil, nil, err
+	}
+	f.kind, f.repeated = fd.Kind(), fd.Cardinality() == protoreflect.Repeated && !f.isMap
+	f.utf8 = fd.ParentFile().Syntax() != protoreflect.Proto2
+	if f.repeated {
+		elem, err := b.Optional().Build()
+		if err != nil {
+			return nil, nil, err
+		}
+		f.schema = elem
+		b = data.NewArraySchema(elem).Optional()
+	}
+	switch {
+	case member:
+		b.Optional()
+		if r.m.WrapperNullables && fd.Message() != nil {
+			if in, _ := wrapped(fd.Message()); in != nil {
+				b.Param(wrapperParam, "true")
+			}
+		}
+	case r.m.OptionalNullables:
+		if hasOptional(fd) {
+			b.Optional()
+		}
+	case !r.m.WrapperNullables:
+		b.Optional()
+	}
+	s, err := b.Param(tagParam, strconv.Itoa(int(fd.Number()))).Build()
+	if !f.repeated {
+		f.schema = s
+	}
+	return s, f, err
+}
+
+// wrapped returns the field of a wrapper message that holds its scalar, and that
+// one's type; nil for other messages, those too that only have a wrapper's name.
+func wrapped(md protoreflect.MessageDescriptor) (protoreflect.FieldDescriptor, data.Type) {
+	for _, w := range wrappers {
+		if string(md.FullName()) != wellKnown+w.name {
+			continue
+		}
+		if fd := md.Fields().ByNumber(1); fd != nil && fd.Kind().String() == w.scalar && fd.Cardinality() == protoreflect.Optional {
+			return fd, w.typ
+		}
+	}
+	return nil, 0
+}
+
+func scalarField(fd protoreflect.FieldDescriptor, typ data.Type) *decField {
+	return &decField{kind: fd.Kind(), typ: typ, member: -1, utf8: true}
+}
+
+func (r *reader) typed(fd protoreflect.FieldDescriptor) (*data.SchemaBuilder, *decField, error) {
+	f := &decField{member: -1}
+	var b *data.SchemaBuilder
+	switch fd.Kind() {
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
+		switch params(fd)[connectType] {
+		case "int8":
+			b, f.typ = data.NewSchema(data.Int8), data.Int8
+		case "int16":
+			b, f.typ = data.NewSchema(data.Int16), data.Int16
+		default:
+			b, f.typ = data.NewSchema(data.Int32), data.Int32
+			if fd.Kind() != protoreflect.Int32Kind {
+				b.Param(typeParam, fd.Kind().String())
+			}
+		}
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Int64Kind, protoreflect.Uint64Kind,
+		protoreflect.Sint64Kind, protoreflect.Fixed64Kind, protoreflect.Sfixed64Kind:
+		b, f.typ = data.NewSchema(data.Int64), data.Int64
+		if fd.Kind() != protoreflect.Int64Kind {
+			b.Param(typeParam, fd.Kind().String())
+		}
+	case protoreflect.FloatKind:
+		b, f.typ = data.NewSchema(data.Float32), data.Float32
+	case protoreflect.DoubleKind:
+		b, f.typ = data.NewSchema(data.Float64), data.Float64
+	case protoreflect.BoolKind:
+		b, f.typ = data.NewSchema(data.Boolean), data.Boolean
+	case protoreflect.StringKind:
+		b, f.typ = data.NewSchema(data.String), data.String
+	case protoreflect.BytesKind:
+		b, f.typ = data.NewSchema(data.Bytes), data.Bytes
+	case protoreflect.EnumKind:
+		b = r.enum(fd.Enum(), f)
+	case protoreflect.MessageKind:
+		var err error
+		if b, err = r.messageField(fd, f); err != nil {
+			return nil, nil, err
+		}
+		b.Optional()
+	default:
+		return nil, nil, data.Errorf("Unknown Connect schema type: %s", strings.ToUpper(fd.Kind().String()))
+	}
+	return b, f, nil
+}
+
+func (r *reader) enum(ed protoreflect.EnumDescriptor, f *decField) *data.SchemaBuilder {
+	name := string(ed.Name())
+	if r.m.Enhanced {
+		name = string(ed.FullName())
+	}
+	f.typ = data.String
+	if r.m.IntEnums {
+		f.typ = data.Int32
+	}
+	b := data.NewSchema(f.typ).Name(name).Param(r.m.enumName(), string(ed.Name())).Optional()
+	f.enum, f.enumName = map[protoreflect.EnumNumber]data.Value{}, string(ed.Name())
+	for i := range ed.Values().Len() {
+		v := ed.Values().Get(i)
+		b.Param(r.m.enumName()+"."+string(v.Name()), strconv.Itoa(int(v.Number())))
+		if _, alias := f.enum[v.Number()]; !alias {
+			f.enum[v.Number()] = data.OfString(string(v.Name()))
+		}
+	}
+	return b
+}
+
+func (r *reader) messageField(fd protoreflect.FieldDescriptor, f *decField) (*data.SchemaBuilder, error) {
+	md := fd.Message()
+	switch string(md.FullName()) {
+	case decimalType:
+		f.logical = data.LogicalDecimal
+		p := params(fd)
+		scale, err := strconv.ParseInt(p["scale"], 10, 32)
+		if err != nil {
+			scale = 0
+		}
+		b := data.NewDecimalSchema(int32(scale)) //nolint:gosec // read as an int32
+		if n, err := strconv.Atoi(p["precision"]); err == nil {
+			b.Param(precisionParam, strconv.Itoa(n))
+		}
+		return b, nil
+	case dateType:
+		f.logical = data.LogicalDate
+		return data.NewSchema(data.Int32).Name(data.DateName).Version(1), nil
+	case timeType:
+		f.logical = data.LogicalTime
+		return data.NewSchema(data.Int32).Name(data.TimeName).Version(1), nil
+	case timestampType:
+		f.logical = data.LogicalTimestamp
+		return data.NewSchema(data.Int64).Name(data.TimestampName).Version(1), nil
+	case variantType:
+		return nil, data.Errorf("%s is not supported", variantType)
+	default:
+		if in, typ := wrapped(md); in != nil && r.m.WrapperNullables {
+			f.wrapped = scalarField(in, typ)
+			return data.NewSchema(typ), nil
+		}
+	}
+	if isMapEntry(fd) {
+		return r.mapField(md, f)
+	}
+	msg, err := r.message(md, 0)
+	if err != nil {
+		return nil, err
+	}
+	f.msg = msg
+	b := data.NewStructSchema().CopyBasics(msg.schema)
+	for _, inner := range msg.schema.Fields() {
+		b.Field(inner.Name, inner.Schema)
+	}
+	return b, nil
+}
+
+// isMapEntry reports whether a field is a map: one by the language, or one that
+// looks as if.
+func isMapEntry(fd protoreflect.FieldDescriptor) bool {
+	fields := fd.Message().Fields()
+	return fd.Cardinality() == protoreflect.Repeated && strings.HasSuffix(string(fd.Message().Name()), entrySuffix) && fields.Len() == 2 &&
+		fields.Get(0).Name() == "key" && fields.Get(1).Name() == "value" &&
+		fields.Get(0).Cardinality() != protoreflect.Repeated && fields.Get(1).Cardinality() != protoreflect.Repeated
+}
+
+func (r *reader) mapField(md protoreflect.MessageDescriptor, f *decField) (*data.SchemaBuilder, error) {
+	f.isMap = true
+	if r.open[md.FullName()] {
+		return nil, data.Errorf("Recursive schemas are not supported: message %s contains itself", md.FullName())
+	}
+	r.open[md.FullName()] = true
+	defer delete(r.open, md.FullName())
+	name := string(md.Name())
+	prefix := ""
+	if r.m.Enhanced {
+		prefix = strings.TrimSuffix(string(md.FullName()), name)
+	}
+	name = prefix + lowerUnderscore(strings.TrimSuffix(name, entrySuffix))
+	kd, vd := md.Fields().Get(0), md.Fields().Get(1)
+	ks, kf, err := r.field(kd, false)
+	if err != nil {
+		return nil, err
+	}
+	vs, vf, err := r.field(vd, false)
+	if err != nil {
+		return nil, err
+	}
+	f.key, f.val = kf, vf
+	// A key or value that is not there has its default, presence or not.
+	f.keyNumber, f.valNumber = kd.Number(), vd.Number()
+	f.keyDefault, f.keyErr = kf.zero(kd)
+	f.valDefault, f.valErr = vf.zero(vd)
+	return data.NewMapSchema(ks, vs).Name(name), nil
+}
+
+// lowerUnderscore turns a name in camel case into one in snake case, as Guava
+// does.
+func lowerUnderscore(s string) string {
+	var b strings.Builder
+	for i := range len(s) {
+		if c := s[i]; c >= 'A' && c <= 'Z' {
+			if i > 0 {
+				b.WriteByte('_')
+			}
+			b.WriteByte(c | 0x20)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
+}
+
+// params returns the parameters that a field has in Confluent's option of fields.
+func params(fd protoreflect.FieldDescriptor) map[string]string {
+	const fieldMeta, paramsNumber = 1088, 2
+	raw, err := proto.Marshal(fd.Options())
+	if err != nil || len(raw) == 0 {
+		return nil
+	}
+	out := map[string]string{}
+	each(raw, fieldMeta, func(meta []byte) {
+		each(meta, paramsNumber, func(entry []byte) {
+			var k, v string
+			each(entry, 1, func(b []byte) { k = string(b) })
+			each(entry, 2, func(b []byte) { v = string(b) })
+			out[k] = v
+		})
+	})
+	return out
+}
+
+// each calls f for each field of bytes with that number.
+func each(b []byte, number protowire.Number, f func([]byte)) {
+	for len(b) > 0 {
+		num, typ, n := protowire.ConsumeTag(b)
+		if n < 0 {
+			return
+		}
+		b = b[n:]
+		if num == number && typ == protowire.BytesType {
+			v, n := protowire.ConsumeBytes(b)
+			if n < 0 {
+				return
+			}
+			f(v)
+		}
+		if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+			return
+		}
+		b = b[n:]
+	}
+}
+
+// unknownEnum is what Java calls a number that an enum doesn't name.
+func unknownEnum(name string, n int32) data.Value {
+	return data.OfString(fmt.Sprintf("UNKNOWN_ENUM_VALUE_%s_%d", name, n))
+}
