@@ -324,20 +324,10 @@ func (b *builder) sink(ctx context.Context) (*task.SinkParts, error) {
 	}
 	clientID := "connector-consumer-" + b.id.String()
 	props := kafkaclient.ConsumerProps(b.w.Props, p.config, b.id.Connector, clientID)
-	// A successor takes over at once through the static id; the shorter heartbeat
-	// makes a rebalance quick (libraries: 0.3 s instead of 3). With
-	// group.protocol=consumer the times are the broker's to say, and it keeps a static
-	// id from the successor of one that was killed: such members come and go.
-	if !strings.EqualFold(strings.TrimSpace(props["group.protocol"]), "consumer") {
-		if b.w.StaticMembers && props["group.instance.id"] == "" {
-			props["group.instance.id"] = b.w.Group + "-" + b.id.String()
-		}
-		if _, ok := props["heartbeat.interval.ms"]; !ok {
-			props["heartbeat.interval.ms"] = "500"
-		}
-		if _, ok := props["session.timeout.ms"]; !ok {
-			props["session.timeout.ms"] = "10000"
-		}
+	consumerDefaults(props, p.config)
+	// A successor takes over at once through the static id.
+	if b.w.StaticMembers && props["group.instance.id"] == "" && !serverSide(props) {
+		props["group.instance.id"] = b.w.Group + "-" + b.id.String()
 	}
 	res, err := kafkaclient.Options(kafkaclient.Consumer, props, kafkaclient.Env{Logger: b.common.Log, ClientID: clientID})
 	if err != nil {
