@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -19,6 +20,10 @@ const (
 	failureWindow = time.Minute
 )
 
+// startedFor is how long after its start a worker counts as started: what it was
+// given has been started too, if it is not much.
+const startedFor = 3 * time.Second
+
 // exitGaveUp is the exit code of a process whose core failed too often.
 const exitGaveUp = 1
 
@@ -27,8 +32,12 @@ const exitGaveUp = 1
 func (n *node) wait(ctx context.Context) error {
 	n.notify(serviceReady)
 	defer n.notify(serviceStopping)
+	begun := time.NewTimer(startedFor)
+	defer begun.Stop()
 	for {
 		select {
+		case <-begun.C:
+			debug.FreeOSMemory() // what only the start needed: a quiet worker would keep it for long
 		case <-ctx.Done():
 			return nil
 		case err := <-n.failed:
