@@ -37,7 +37,9 @@ func (n *node) wait(ctx context.Context) error {
 	for {
 		select {
 		case <-begun.C:
-			debug.FreeOSMemory() // what only the start needed: a quiet worker would keep it for long
+			// What only the start needed: a quiet worker would keep it for long.
+			debug.FreeOSMemory()
+			forgetProgram()
 		case <-ctx.Done():
 			return nil
 		case err := <-n.failed:

@@ -15,7 +15,8 @@
 //	                                        a large one
 //
 // It drives built programs: of ours it imports internal/kafkatest, internal/watch,
-// cluster/placement, which says whether nodes have their shares, and for the row
+// cluster/placement, which says whether nodes have their shares, cluster/devregistry,
+// which keeps the schemas of the Avro rows, and for the row
 // trace-off alone, which compares two things within one process, actors, connectors
 // and codec.
 package main

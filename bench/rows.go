@@ -74,6 +74,14 @@ var rows = []row{
 		metrics: throughput(target{timesConnect, 2.5}, target{timesBare, 0.5}), run: sink(1, nil, plain, plain)},
 	{key: "sink-json", title: "topic → file, JsonConverter with schemas",
 		metrics: throughput(), run: sink(1, jsonConverter, hoisted, printed)},
+	{key: "source-avro", title: "file → topic, 4 SMTs, AvroConverter with a registry", metrics: throughput(), ours: true, note: avroNote,
+		run: withRegistry(false, func(c map[string]string) func(context.Context, *env, string) (metrics, error) {
+			return source(lineLength, 1, c, avro)
+		}, fourTransforms)},
+	{key: "sink-avro", title: "topic → file, AvroConverter with a registry", metrics: throughput(), ours: true, note: avroNote,
+		run: withRegistry(true, func(c map[string]string) func(context.Context, *env, string) (metrics, error) {
+			return sink(1, c, avro, printed)
+		}, nil)},
 	{key: "source-1k", title: "file → topic, 1 KB lines as JSON with schemas",
 		metrics: throughput(), run: source(1000, 8, fourTransforms, hoisted)},
 	{key: "sinks-8", title: "topic → 8 files at once, StringConverter",
