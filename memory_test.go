@@ -52,7 +52,6 @@ func TestMemoryLimitFollowsWhatIsLive(t *testing.T) {
 	}
 	limitIs("200 MiB are held", func(l int64) bool { return l > live*13/10 && l < 3*live })
 	runtime.KeepAlive(held)
-	held = nil
 	limitIs("they are let go", func(l int64) bool { return l == softMemoryLimit })
 }
 

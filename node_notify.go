@@ -32,7 +32,7 @@ func sendState(path, state string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // a datagram has been sent or not
 	_, err = conn.Write([]byte(state))
 	return err
 }

@@ -265,10 +265,9 @@ func (c *labCluster) finish() labFigures {
 		for p, n := range c.fedAll {
 			f.records += int(n)
 			for off := range n {
-				switch times := at0(put[int32(p)], int(off)); {
-				case times == 0:
+				if times := at0(put[int32(p)], int(off)); times == 0 {
 					f.lost++
-				default:
+				} else {
 					f.again += times - 1
 				}
 			}

@@ -155,7 +155,7 @@ func (h *Herder) put(ctx context.Context, name string, initial *connectors.Targe
 	info := ConnectorInfo{Name: name, Config: w.config, Type: h.kind(w.config)}
 	if w.wait != nil {
 		select {
-		case <-w.wait: //nolint:errcheck // a connector that fails is there all the same; its status says why
+		case <-w.wait: // a connector that fails is there all the same; its status says why
 		case <-ctx.Done():
 			return info, w.created, ctx.Err()
 		}

@@ -247,10 +247,10 @@ func (a *api) fromPeers(trusted, next http.Handler) http.Handler {
 		}
 		body, err := a.signer.verify(r)
 		if err != nil {
-			switch err { //nolint:errorlint // they are returned as they are
-			case errNoKey:
+			switch {
+			case errors.Is(err, errNoKey):
 				w.Header().Set(headerNotHere, notHereKey)
-			case errSignature:
+			case errors.Is(err, errSignature):
 				w.Header().Set(headerNotHere, notHereSignature)
 			}
 			fail(w, err)

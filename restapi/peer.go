@@ -129,7 +129,7 @@ func (p *peer) do(ctx context.Context, base, method, path, query string, header 
 	}
 	resp, err := p.http.Do(req)
 	if err != nil {
-		if context.Cause(ctx) != nil && ctx.Err() == context.Canceled { //nolint:errorlint // it is that
+		if context.Cause(ctx) != nil && errors.Is(ctx.Err(), context.Canceled) {
 			err = context.Cause(ctx) // says more
 		}
 		// Without a connection nothing has left; with one, who knows. What only

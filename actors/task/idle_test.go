@@ -78,7 +78,7 @@ func TestBeat(t *testing.T) {
 				if took := time.Since(begun); took > every || took <= every-beatGrid {
 					t.Errorf("a tick after %v, of %v", took, every)
 				}
-				if off := time.Now().Sub(time.Now().Truncate(beatGrid)); off != 0 {
+				if off := time.Since(time.Now().Truncate(beatGrid)); off != 0 {
 					t.Errorf("a tick %v beside the grid", off)
 				}
 			}

@@ -1,6 +1,7 @@
 package clustertest
 
 import (
+	"errors"
 	"io"
 	"net"
 	"os"
@@ -51,7 +52,7 @@ func (e *Endpoint) pair(dst *Endpoint, remote *net.TCPAddr) (near, far *conn) {
 func (c *conn) Read(b []byte) (int, error) {
 	for {
 		n, wait, err := c.in.take(b)
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			err = &net.OpError{Op: "read", Net: "tcp", Source: c.local, Addr: c.remote, Err: err}
 		}
 		if n > 0 || err != nil || len(b) == 0 {

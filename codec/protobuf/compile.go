@@ -93,8 +93,9 @@ func messageAt(f protoreflect.FileDescriptor, path []int) (protoreflect.MessageD
 
 // pathOf is the inverse of messageAt, for the full name of a message.
 func pathOf(f protoreflect.FileDescriptor, name string) ([]int, bool) {
-	rest, ok := name, true
+	rest := name
 	if f.Package() != "" {
+		var ok bool
 		if rest, ok = strings.CutPrefix(name, string(f.Package())+"."); !ok {
 			return nil, false
 		}

@@ -1,6 +1,8 @@
 package transforms
 
 import (
+	"errors"
+
 	"github.com/troupeio/troupe/codec/configdef"
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/connectors"
@@ -148,7 +150,7 @@ func (t *headerFromPaths) Apply(r *data.Record) (bool, error) {
 	add := make([]data.Header, len(t.readers))
 	for i, f := range t.readers {
 		s, v, err := f.of(*schema, *value, t.purpose)
-		if err == errNoField {
+		if errors.Is(err, errNoField) {
 			err = recordError(nullPointerException, "there is no field "+f.path)
 		}
 		if err != nil {
@@ -241,7 +243,7 @@ func (t *keyFromPaths) schema(s *data.Schema) (*data.Schema, error) {
 	b := data.NewStructSchema()
 	for i, f := range t.readers {
 		p, err := f.plan(s)
-		if err == errNoField {
+		if errors.Is(err, errNoField) {
 			err = data.Errorf("Field does not exist: %s", f.path)
 		}
 		if err != nil {
@@ -281,7 +283,7 @@ func (t *extractElements) Apply(r *data.Record) (bool, error) {
 }
 
 func (t *extractElements) unknown(err error) error {
-	if err == errNoField {
+	if errors.Is(err, errNoField) {
 		return recordError(illegalArgument, "Unknown field: "+t.reader.path)
 	}
 	return err

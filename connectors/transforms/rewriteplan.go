@@ -176,7 +176,7 @@ func (w *rewriter) rewriteStruct(p *structPlan, st *data.StructValue) (data.Valu
 	fields := p.schema.Fields()
 	for i := range p.slots {
 		slot := &p.slots[i]
-		v := data.Null
+		var v data.Value
 		var err error
 		switch {
 		case slot.insert > 0:

@@ -20,7 +20,7 @@ func TestAwaitLooksTogether(t *testing.T) {
 			ok, err := Await(t.Context(), time.Second, func() (bool, error) {
 				if n++; n > 1 {
 					looks[time.Now()]++
-					if off := time.Now().Sub(time.Now().Truncate(tickWait)); off != 0 {
+					if off := time.Since(time.Now().Truncate(tickWait)); off != 0 {
 						t.Errorf("a look %v beside the grid", off)
 					}
 				}
