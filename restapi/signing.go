@@ -139,7 +139,7 @@ func (s *signer) signAt(now time.Time, r *http.Request, path string, body []byte
 	r.Header.Set(headerSignature, base64.StdEncoding.EncodeToString(mac(h, keys[0].Key, body)))
 	r.Header.Set(headerAlgorithm, s.algorithm)
 	r.Header.Set(headerRequest, what)
-	r.Header.Set(headerSigned, base64.StdEncoding.EncodeToString(mac(h, requestKey(keys[0]), canonical(what, r.Method, path))))
+	r.Header.Set(headerSigned, base64.StdEncoding.EncodeToString(mac(h, requestKey(keys[0]), canonical(what, r.Method, path, r.Header))))
 	return nil
 }
 
@@ -157,8 +157,10 @@ func requestKey(k store.SessionKey) []byte {
 	return sum[:]
 }
 
-func canonical(what, method, path string) []byte {
-	return []byte(what + "\n" + method + "\n" + path)
+// canonical is the text of our own MAC: what the request is, and whether it is a
+// repetition.
+func canonical(what, method, path string, h http.Header) []byte {
+	return []byte(what + "\n" + method + "\n" + path + "\n" + h.Get(headerAgain))
 }
 
 // pathOf is the part of a request's address that is signed, as it goes over the wire.
@@ -216,7 +218,7 @@ func (s *signer) verify(r *http.Request) ([]byte, error) {
 		return nil, errSignature
 	}
 	var by *store.SessionKey
-	text := canonical(what, r.Method, pathOf(r))
+	text := canonical(what, r.Method, pathOf(r), r.Header)
 	for i := range keys {
 		if hmac.Equal(signed, mac(hash, requestKey(keys[i]), text)) {
 			by = &keys[i]

@@ -218,3 +218,23 @@ func FuzzParseWhat(f *testing.F) {
 	f.Add("")
 	f.Fuzz(func(_ *testing.T, s string) { _, _, _, _ = parseWhat(s) })
 }
+
+// TestAgainIsSigned: nobody on the way can make a repetition of a request, or one that
+// tells of another state.
+func TestAgainIsSigned(t *testing.T) {
+	s, _ := newSigner(keysOf("key"), "", nil)
+	for _, tc := range []struct{ signed, sent string }{{"", "7"}, {"7", ""}, {"7", "8"}} {
+		r := httptest.NewRequest("PUT", "/connectors/a/pause?", nil)
+		r.Header.Set(headerAgain, tc.signed)
+		if err := s.sign(r, "/connectors/a/pause?", nil); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.verify(r.Clone(t.Context())); err != nil {
+			t.Errorf("as it was signed: %v", err)
+		}
+		r.Header.Set(headerAgain, tc.sent)
+		if _, err := s.verify(r); !errors.Is(err, errSignature) {
+			t.Errorf("signed with %q, sent with %q: %v", tc.signed, tc.sent, err)
+		}
+	}
+}
