@@ -223,17 +223,17 @@ func FuzzParseWhat(f *testing.F) {
 // tells of another state.
 func TestAgainIsSigned(t *testing.T) {
 	s, _ := newSigner(keysOf("key"), "", nil)
-	for _, tc := range []struct{ signed, sent string }{{"", "7"}, {"7", ""}, {"7", "8"}} {
+	for _, tc := range []struct {
+		signed, sent string
+		want         error
+	}{{"", "", nil}, {"7", "7", nil}, {"", "7", errSignature}, {"7", "", errSignature}, {"7", "8", errSignature}} {
 		r := httptest.NewRequest("PUT", "/connectors/a/pause?", nil)
 		r.Header.Set(headerAgain, tc.signed)
 		if err := s.sign(r, "/connectors/a/pause?", nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.verify(r.Clone(t.Context())); err != nil {
-			t.Errorf("as it was signed: %v", err)
-		}
 		r.Header.Set(headerAgain, tc.sent)
-		if _, err := s.verify(r); !errors.Is(err, errSignature) {
+		if _, err := s.verify(r); !errors.Is(err, tc.want) {
 			t.Errorf("signed with %q, sent with %q: %v", tc.signed, tc.sent, err)
 		}
 	}
