@@ -28,6 +28,10 @@ var kindOrder = []Kind{SinkKind, SourceKind, TransformationKind, PredicateKind, 
 // org.apache.kafka report it as theirs.
 const KafkaVersion = "4.1.0"
 
+// TroupeVersion is the version that Troupe's plugins report which are no part of
+// Kafka Connect: its own, and those under the names of other vendors.
+const TroupeVersion = "0.1.0"
+
 // Plugin describes one class that configurations can name. The functions that
 // its Kind needs must be set; the others are nil.
 type Plugin struct {

@@ -5,8 +5,11 @@ package converters
 
 import (
 	"github.com/troupeio/troupe/codec"
+	"github.com/troupeio/troupe/codec/avro"
 	"github.com/troupeio/troupe/codec/configdef"
 	"github.com/troupeio/troupe/codec/json"
+	"github.com/troupeio/troupe/codec/jsonschema"
+	"github.com/troupeio/troupe/codec/protobuf"
 	"github.com/troupeio/troupe/connectors"
 )
 
@@ -72,8 +75,23 @@ func Plugins() []connectors.Plugin {
 			func(map[string]string, bool) (codec.Converter, error) { return n.conv, nil },
 			func(c map[string]string) (codec.HeaderConverter, error) { return n.conv, codec.Settings(c).CheckType() })
 	}
-	out = append(out, avroPlugin(), jsonSchemaPlugin(), protobufPlugin())
-	return out
+	return append(out,
+		registryPlugin("io.confluent.connect.avro.AvroConverter", avro.Def, avro.New),
+		registryPlugin("io.confluent.connect.json.JsonSchemaConverter", jsonschema.Def, jsonschema.New),
+		registryPlugin("io.confluent.connect.protobuf.ProtobufConverter", protobuf.Def, protobuf.New))
+}
+
+// registryPlugin describes a converter with a schema registry: for keys and values
+// alone, as Confluent's are.
+func registryPlugin[C codec.Converter](class string, def func() *configdef.Def, build func(config map[string]string, isKey bool) (C, error)) connectors.Plugin {
+	return connectors.Plugin{Class: class, Kind: connectors.ConverterKind, Version: connectors.TroupeVersion, Def: def,
+		NewConverter: func(c map[string]string, isKey bool) (codec.Converter, error) {
+			v, err := build(c, isKey)
+			if err != nil {
+				return nil, configuration(err)
+			}
+			return v, nil
+		}}
 }
 
 // configuration says that an error is the configuration's.

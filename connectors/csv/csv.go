@@ -8,16 +8,13 @@ package csv
 
 import "github.com/troupeio/troupe/connectors"
 
-// version is that of Troupe, which these connectors belong to.
-const version = "0.1.0"
-
 // Plugins returns the two connectors.
 func Plugins() []connectors.Plugin {
 	return []connectors.Plugin{
 		{
 			Class:         "troupe.csv.CsvSourceConnector",
 			Kind:          connectors.SourceKind,
-			Version:       version,
+			Version:       connectors.TroupeVersion,
 			Def:           sourceDef,
 			TaskClass:     "troupe.csv.CsvSourceTask",
 			NewConnector:  func() connectors.Connector { return &SourceConnector{} },
@@ -26,7 +23,7 @@ func Plugins() []connectors.Plugin {
 		{
 			Class:        "troupe.csv.CsvSinkConnector",
 			Kind:         connectors.SinkKind,
-			Version:      version,
+			Version:      connectors.TroupeVersion,
 			Def:          sinkDef,
 			TaskClass:    "troupe.csv.CsvSinkTask",
 			NewConnector: func() connectors.Connector { return &SinkConnector{} },

@@ -20,9 +20,6 @@ import (
 	"github.com/troupeio/troupe/connectors"
 )
 
-// version is that of Troupe, which the probe's own connectors belong to.
-const version = "0.1.0"
-
 // Probe is a set of connectors with what they share. It is safe for concurrent
 // use.
 type Probe struct {
@@ -86,10 +83,10 @@ func (p *Probe) Plugins() []connectors.Plugin {
 	const tools = "org.apache.kafka.connect.tools."
 	perTask := func() connectors.Connector { return &numberedConnector{} }
 	return []connectors.Plugin{
-		source("troupe.probe.ProbeSourceConnector", "troupe.probe.ProbeSourceTask", version, sourceDef,
+		source("troupe.probe.ProbeSourceConnector", "troupe.probe.ProbeSourceTask", connectors.TroupeVersion, sourceDef,
 			func() connectors.Connector { return &Connector{p: p} },
 			func() connectors.SourceTask { return &SourceTask{p: p} }),
-		sink("troupe.probe.ProbeSinkConnector", "troupe.probe.ProbeSinkTask", version, sinkDef,
+		sink("troupe.probe.ProbeSinkConnector", "troupe.probe.ProbeSinkTask", connectors.TroupeVersion, sinkDef,
 			func() connectors.Connector { return &Connector{p: p, sink: true} },
 			func() connectors.SinkTask { return &SinkTask{p: p} }),
 		source(tools+"VerifiableSourceConnector", tools+"VerifiableSourceTask", connectors.KafkaVersion, verifiableSourceDef, perTask,

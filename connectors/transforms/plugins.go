@@ -10,9 +10,6 @@ import (
 // pkg is the Java package of the transforms; predicates are in one beneath it.
 const pkg = "org.apache.kafka.connect.transforms."
 
-// ownVersion is that of Troupe: what is not Kafka's has it.
-const ownVersion = "0.1.0"
-
 // replaceNull is the setting of KIP-1040.
 const replaceNull = "replace.null.with.default"
 
@@ -64,7 +61,7 @@ func (s *spec) def() *configdef.Def { return configdef.New(s.keys...) }
 func (s *spec) transformPlugin(suffix string, side side) connectors.Plugin {
 	class, version := pkg+s.name+suffix, connectors.KafkaVersion
 	if s.pkg != "" {
-		class, version = s.pkg+s.name+suffix, ownVersion
+		class, version = s.pkg+s.name+suffix, connectors.TroupeVersion
 	}
 	return connectors.Plugin{
 		Class: class, Kind: connectors.TransformationKind, Version: version, Def: s.def,

@@ -18,7 +18,7 @@ func TestPluginsAreComplete(t *testing.T) {
 	kinds := make(map[connectors.Kind]int)
 	for _, p := range reg.All() {
 		kinds[p.Kind]++
-		if want := map[bool]string{true: connectors.KafkaVersion, false: ownVersion}[strings.HasPrefix(p.Class, pkg)]; p.Version != want || p.Def() == nil {
+		if want := map[bool]string{true: connectors.KafkaVersion, false: connectors.TroupeVersion}[strings.HasPrefix(p.Class, pkg)]; p.Version != want || p.Def() == nil {
 			t.Errorf("%s: version %q", p.Class, p.Version)
 		}
 		if (p.Kind == connectors.TransformationKind) != (p.NewTransformation != nil) || (p.Kind == connectors.PredicateKind) != (p.NewPredicate != nil) {

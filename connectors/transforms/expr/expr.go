@@ -20,9 +20,6 @@ import (
 // Class is the name of the transform.
 const Class = "troupe.Expr"
 
-// version is that of Troupe.
-const version = "0.1.0"
-
 // The settings.
 const (
 	dropSetting    = "drop"
@@ -40,7 +37,7 @@ const cachedSchemas = 16
 // Plugins returns the descriptor of the transform.
 func Plugins() []connectors.Plugin {
 	return []connectors.Plugin{{
-		Class: Class, Kind: connectors.TransformationKind, Version: version, Def: def,
+		Class: Class, Kind: connectors.TransformationKind, Version: connectors.TroupeVersion, Def: def,
 		NewTransformation: func(config map[string]string) (connectors.Transformation, error) {
 			c, err := def().Parse(config)
 			if err != nil {
