@@ -122,7 +122,7 @@ func TestRefusals(t *testing.T) {
 		{"GET /subjects/s/versions/x", "", `422 {"error_code":42202,"message":"The specified version 'x' is not a valid version id. Allowed values are between [1, 2^31-1] and the string \"latest\""}`},
 		{"POST /subjects/s/versions", `{"schema":""}`, `422 {"error_code":42201,"message":"Empty schema"}`},
 		{"POST /subjects/s/versions", `{`, `422 {"error_code":422,"message":"Unprocessable request: unexpected EOF"}`},
-		{"POST /subjects/s/versions", schemaOf(`"strin"`), `422 {"error_code":42201,"message":"Invalid schema: \"strin\" is not a defined name"}`},
+		{"POST /subjects/s/versions", schemaOf(`"strin"`), `422 {"error_code":42201,"message":"Invalid schema: Undefined name: \"strin\""}`},
 		{"POST /subjects/s/versions", `{"schemaType":"XML","schema":"x"}`, `422 {"error_code":42201,"message":"Invalid schema: Invalid schema type XML"}`},
 		{"POST /subjects/s/versions", `{"schema":"\"R\"","references":[{"name":"R","subject":"none","version":1}]}`,
 			`422 {"error_code":42201,"message":"Invalid schema: no schema reference found for subject \"none\" and version 1"}`},

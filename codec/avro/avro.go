@@ -1,6 +1,7 @@
 // Package avro is the counterpart of Confluent's AvroConverter: records as Avro in
 // the wire format of the schema registry. It imports codec, codec/configdef,
-// codec/data, codec/javatext, codec/registry and codec/registry/compat.
+// codec/data, codec/javatext, codec/registry and codec/registry/compat, and has Avro's
+// schemas in codec/avro/schema.
 //
 // Three steps, the first two once a schema. A Connect schema is mapped to an Avro
 // schema or back (fromconnect.go, toconnect.go), by the rules of Confluent's
@@ -8,7 +9,10 @@
 // plan turns values into bytes and back without anything between.
 package avro
 
-import "github.com/troupeio/troupe/codec/data"
+import (
+	"github.com/troupeio/troupe/codec/avro/schema"
+	"github.com/troupeio/troupe/codec/data"
+)
 
 // Names that have a meaning in the mapping.
 const (
@@ -43,14 +47,9 @@ const (
 	propName       = "connect.name"
 	propType       = "connect.type"
 	propInternal   = "connect.internal.type"
-	propLogical    = "logicalType"
 	propScale      = "scale"
 	propPrecision  = "precision"
 )
-
-// maxDepth bounds how deep schemas and values nest: far more than anybody needs,
-// far less than a goroutine's stack.
-const maxDepth = 500
 
 // options are the settings of the mapping.
 type options struct {
@@ -94,4 +93,9 @@ func isFixed(s *data.Schema) bool {
 func (o *options) plainKeys(s *data.Schema) bool {
 	k := s.KeySchema()
 	return k != nil && k.Type() == data.String && (!k.Optional() || o.optionalKeys)
+}
+
+// isMapEntry reports whether arrays of this record stand for maps.
+func isMapEntry(s *schema.Schema) bool {
+	return s.Type == schema.Record && (s.Namespace == namespace && s.Name == mapEntryName || s.TextProp(propInternal) == mapEntryName)
 }

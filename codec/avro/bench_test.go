@@ -5,6 +5,7 @@ import (
 
 	"github.com/linkedin/goavro/v2"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
@@ -61,7 +62,7 @@ func BenchmarkGoavro(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	stripped := bare(a, map[*schema]*schema{})
+	stripped := bare(a, map[*schema.Schema]*schema.Schema{})
 	codec, err := goavro.NewCodec(mustText(b, stripped))
 	if err != nil {
 		b.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/troupeio/troupe/codec"
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/codec/registry"
 	"github.com/troupeio/troupe/codec/registry/compat"
@@ -116,20 +117,20 @@ func (c *Converter) newWritten(s *data.Schema) (*written, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := a.print()
+	text, err := a.Print()
 	if err != nil {
 		return nil, err
 	}
 	w := &written{own: &registry.Schema{Type: registry.Avro, Text: text}, plans: make(map[*registry.Schema]*writePlan)}
 	w.null = s != nil && isUnion(s) && s.Optional()
-	if a.typ == tRecord {
-		w.record = a.fullName()
+	if a.Type == schema.Record {
+		w.record = a.FullName()
 	}
 	enc, err := c.opts.encoderFor(s, a)
 	if err != nil {
 		return nil, err
 	}
-	w.plans[w.own] = &writePlan{enc: enc, raw: a.typ == tBytes}
+	w.plans[w.own] = &writePlan{enc: enc, raw: a.Type == schema.Bytes}
 	return w, nil
 }
 
@@ -144,7 +145,7 @@ func (c *Converter) newPlan(topic string, s *data.Schema, reg *registry.Register
 	if err != nil {
 		return nil, err
 	}
-	return &writePlan{enc: enc, raw: a.typ == tBytes}, nil
+	return &writePlan{enc: enc, raw: a.Type == schema.Bytes}, nil
 }
 
 // faultOf keeps the blame of an outage, and blames the record for the rest.
@@ -156,20 +157,16 @@ func faultOf(err error) codec.Fault {
 }
 
 // parse reads a schema of the registry with those that it refers to.
-func (c *Converter) parse(s *registry.Schema) (*schema, error) {
+func (c *Converter) parse(s *registry.Schema) (*schema.Schema, error) {
 	deps, err := c.resolver.Dependencies(s)
 	if err != nil {
 		return nil, err
 	}
-	return parse(s.Text, texts(deps)...)
-}
-
-func texts(deps []registry.Dependency) []string {
-	out := make([]string, len(deps))
-	for i := range deps {
-		out[i] = deps[i].Schema.Text
+	a, err := schema.Parse(s.Text, registry.Texts(deps)...)
+	if err != nil {
+		return nil, fmt.Errorf("reading an Avro schema: %w", err)
 	}
-	return out
+	return a, nil
 }
 
 func allNull(st *data.StructValue) bool {
@@ -236,10 +233,10 @@ func (c *Converter) newRead(key readKey) (*read, error) {
 			Msg: fmt.Sprintf("Error deserializing Avro message for id %d", key.id)})
 	}
 	version := 0
-	if _, has := a.prop(propVersion); !has {
+	if _, has := a.Prop(propVersion); !has {
 		record := ""
-		if a.typ == tRecord {
-			record = a.fullName()
+		if a.Type == schema.Record {
+			record = a.FullName()
 		}
 		// A schema that its subject has not is read all the same, without a version:
 		// records are copied between topics.
@@ -256,7 +253,7 @@ func (c *Converter) newRead(key readKey) (*read, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &read{schema: s, dec: dec, raw: a.typ == tBytes}, nil
+	return &read{schema: s, dec: dec, raw: a.Type == schema.Bytes}, nil
 }
 
 // appendRaw writes a record that is bytes and nothing else: Confluent's serializers

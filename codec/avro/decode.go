@@ -7,6 +7,7 @@ import (
 	"math"
 	"unicode/utf8"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/codec/javatext"
 )
@@ -178,7 +179,7 @@ func (r *reader) decode(d *decoder) (data.Value, error) {
 		}
 		return d.symbols[n], nil
 	}
-	if r.depth++; r.depth > maxDepth {
+	if r.depth++; r.depth > schema.MaxDepth {
 		return data.Null, errDecode
 	}
 	v, err := r.composite(d)
@@ -333,14 +334,14 @@ func (r *reader) anything() (data.Value, error) {
 				out = v
 			}
 		default:
-			return data.Null, fmt.Errorf("branch %d of the field %s", n, anything.fields[i].name)
+			return data.Null, fmt.Errorf("branch %d of the field %s", n, anything.Fields[i].Name)
 		}
 	}
 	return out, nil
 }
 
 var (
-	anyDecoder = &decoder{op: decAnything, min: len(anything.fields)}
+	anyDecoder = &decoder{op: decAnything, min: len(anything.Fields)}
 	anyFields  []*decoder
 )
 

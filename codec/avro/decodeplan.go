@@ -1,6 +1,7 @@
 package avro
 
 import (
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
@@ -11,7 +12,7 @@ type decodePlanner struct {
 }
 
 // decoderFor returns the plan from a to s, which is what a was mapped to.
-func decoderFor(a *schema, s *data.Schema) (*decoder, error) {
+func decoderFor(a *schema.Schema, s *data.Schema) (*decoder, error) {
 	if s == nil {
 		return anyDecoder, nil
 	}
@@ -19,7 +20,7 @@ func decoderFor(a *schema, s *data.Schema) (*decoder, error) {
 	return p.compile(a, s)
 }
 
-func (p *decodePlanner) compile(a *schema, s *data.Schema) (*decoder, error) {
+func (p *decodePlanner) compile(a *schema.Schema, s *data.Schema) (*decoder, error) {
 	if d, ok := p.done[pair{s, a}]; ok {
 		return d, nil
 	}
@@ -31,79 +32,79 @@ func (p *decodePlanner) compile(a *schema, s *data.Schema) (*decoder, error) {
 	return d, err
 }
 
-func (p *decodePlanner) fill(d *decoder, a *schema, s *data.Schema) (err error) {
+func (p *decodePlanner) fill(d *decoder, a *schema.Schema, s *data.Schema) (err error) {
 	d.min = 1
-	switch a.typ {
-	case tBoolean:
+	switch a.Type {
+	case schema.Boolean:
 		d.op = decBoolean
-	case tInt:
+	case schema.Int:
 		d.op = decInt
-	case tLong:
+	case schema.Long:
 		d.op = decLong
-	case tFloat:
+	case schema.Float:
 		d.op, d.min = decFloat, 4
-	case tDouble:
+	case schema.Double:
 		d.op, d.min = decDouble, 8
-	case tString:
+	case schema.String:
 		d.op = decString
-	case tBytes:
+	case schema.Bytes:
 		d.op = decBytes
 		if s.Logical() == data.LogicalDecimal {
 			d.op, d.min = decDecimal, 2
 			d.scale, _ = s.Scale()
 		}
-	case tFixed:
-		d.op, d.size, d.min = decFixed, a.size, a.size
+	case schema.Fixed:
+		d.op, d.size, d.min = decFixed, a.Size, a.Size
 		if s.Logical() == data.LogicalDecimal {
 			d.op = decFixedDecimal
 			d.scale, _ = s.Scale()
 		}
-	case tEnum:
+	case schema.Enum:
 		d.op = decEnum
-		for _, sym := range a.symbols {
+		for _, sym := range a.Symbols {
 			d.symbols = append(d.symbols, data.OfString(sym))
 		}
-	case tArray:
+	case schema.Array:
 		if s.Type() == data.Map {
-			return p.entries(d, a.elem, s)
+			return p.entries(d, a.Elem, s)
 		}
 		d.op = decArray
-		d.elem, err = p.compile(a.elem, s.ValueSchema())
-	case tMap:
+		d.elem, err = p.compile(a.Elem, s.ValueSchema())
+	case schema.Map:
 		d.op, d.key = decMap, &decoder{op: decString, min: 1}
-		d.elem, err = p.compile(a.elem, s.ValueSchema())
-	case tUnion:
+		d.elem, err = p.compile(a.Elem, s.ValueSchema())
+	case schema.Union:
 		return p.union(d, a, s)
-	case tRecord:
+	case schema.Record:
 		return p.record(d, a, s)
 	default:
-		return data.Errorf("Couldn't translate unsupported schema type %s.", a.typ)
+		return data.Errorf("Couldn't translate unsupported schema type %s.", a.Type)
 	}
 	return err
 }
 
 // entries reads the pairs in the order in which the record has them.
-func (p *decodePlanner) entries(d *decoder, rec *schema, s *data.Schema) (err error) {
+func (p *decodePlanner) entries(d *decoder, rec *schema.Schema, s *data.Schema) (err error) {
 	d.op = decEntries
-	if rec.fields[0].name != keyField {
+	if rec.Fields[0].Name != keyField {
 		return data.Errorf("Found map encoded as array of key-value pairs, but array elements do not match the expected format.")
 	}
-	if d.key, err = p.compile(rec.fields[0].schema, s.KeySchema()); err == nil {
-		d.elem, err = p.compile(rec.fields[1].schema, s.ValueSchema())
+	if d.key, err = p.compile(rec.Fields[0].Schema, s.KeySchema()); err == nil {
+		d.elem, err = p.compile(rec.Fields[1].Schema, s.ValueSchema())
 	}
 	return err
 }
 
-func (p *decodePlanner) union(d *decoder, a *schema, s *data.Schema) error {
+func (p *decodePlanner) union(d *decoder, a *schema.Schema, s *data.Schema) error {
 	d.op = decNullable
-	d.branches = make([]*decoder, len(a.branches))
+	d.branches = make([]*decoder, len(a.Branches))
 	union := isUnion(s) && len(s.Fields()) > 0 && !p.simple(a, s)
 	if union {
-		d.op, d.places = decUnion, make([]int, len(a.branches))
+		d.op, d.places = decUnion, make([]int, len(a.Branches))
 	}
 	at := 0
-	for i, b := range a.branches {
-		if b.typ == tNull {
+	for i, b := range a.Branches {
+		if b.Type == schema.Null {
 			continue
 		}
 		inner := s
@@ -120,23 +121,23 @@ func (p *decodePlanner) union(d *decoder, a *schema, s *data.Schema) error {
 }
 
 // simple reports whether a union was mapped to its one type beside null.
-func (p *decodePlanner) simple(a *schema, s *data.Schema) bool {
+func (p *decodePlanner) simple(a *schema.Schema, s *data.Schema) bool {
 	n := 0
-	for _, b := range a.branches {
-		if b.typ != tNull {
+	for _, b := range a.Branches {
+		if b.Type != schema.Null {
 			n++
 		}
 	}
 	return n != len(s.Fields())
 }
 
-func (p *decodePlanner) record(d *decoder, a *schema, s *data.Schema) error {
+func (p *decodePlanner) record(d *decoder, a *schema.Schema, s *data.Schema) error {
 	d.op = decStruct
-	d.fields = make([]*decoder, len(a.fields))
+	d.fields = make([]*decoder, len(a.Fields))
 	sum := 0
-	for i := range a.fields {
+	for i := range a.Fields {
 		var err error
-		if d.fields[i], err = p.compile(a.fields[i].schema, s.Fields()[i].Schema); err != nil {
+		if d.fields[i], err = p.compile(a.Fields[i].Schema, s.Fields()[i].Schema); err != nil {
 			return err
 		}
 		sum = min(sum+d.fields[i].min, 1<<30)

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
@@ -54,24 +55,24 @@ func (o *options) defaultJSON(s *data.Schema, v data.Value) (any, error) {
 	switch s.Logical() {
 	case data.LogicalDecimal:
 		b, err := appendDecimal(nil, s, v)
-		return latin1(b), err
+		return schema.Latin1(b), err
 	case data.LogicalDate, data.LogicalTime, data.LogicalTimestamp:
 		n, err := dateNumber(s.Logical(), v)
-		return intNode(n), err
+		return schema.IntNode(n), err
 	}
 	switch v.Kind() {
 	case data.KindInt8, data.KindInt16, data.KindInt32, data.KindInt64:
-		return intNode(v.Int()), nil
+		return schema.IntNode(v.Int()), nil
 	case data.KindFloat32:
-		return floatNode(v.Float(), 32), nil
+		return schema.FloatNode(v.Float(), 32), nil
 	case data.KindFloat64:
-		return floatNode(v.Float(), 64), nil
+		return schema.FloatNode(v.Float(), 64), nil
 	case data.KindBoolean:
 		return v.Bool(), nil
 	case data.KindString:
 		return v.Str(), nil
 	case data.KindBytes:
-		return latin1(v.Bytes()), nil
+		return schema.Latin1(v.Bytes()), nil
 	case data.KindArray:
 		out := []any{}
 		for _, e := range v.Elems() {
@@ -91,14 +92,14 @@ func (o *options) defaultJSON(s *data.Schema, v data.Value) (any, error) {
 }
 
 func (o *options) defaultMap(s *data.Schema, m *data.MapValue) (any, error) {
-	pairs, obj := []any{}, object{}
+	pairs, obj := []any{}, schema.Object{}
 	for _, e := range m.Entries() {
 		val, err := o.defaultJSON(s.ValueSchema(), e.Value)
 		if err != nil {
 			return nil, err
 		}
 		if o.plainKeys(s) {
-			obj = append(obj, member{e.Key.Str(), val})
+			obj = append(obj, schema.Member{Key: e.Key.Str(), Value: val})
 			continue
 		}
 		key, err := o.defaultJSON(s.KeySchema(), e.Key)
@@ -114,7 +115,7 @@ func (o *options) defaultMap(s *data.Schema, m *data.MapValue) (any, error) {
 }
 
 func (o *options) defaultStruct(s *data.Schema, st *data.StructValue) (any, error) {
-	out := object{}
+	out := schema.Object{}
 	for i, f := range s.Fields() {
 		j, err := o.defaultJSON(f.Schema, st.GetAt(i))
 		if err != nil {
@@ -123,7 +124,7 @@ func (o *options) defaultStruct(s *data.Schema, st *data.StructValue) (any, erro
 		if isUnion(s) {
 			return j, nil // the default of a union is of its first branch
 		}
-		out = append(out, member{o.scrubName(f.Name), j})
+		out = append(out, schema.Member{Key: o.scrubName(f.Name), Value: j})
 	}
 	return out, nil
 }
@@ -132,7 +133,7 @@ var errDefault = data.Errorf("Invalid default value")
 
 // defaultOf is the inverse of defaultJSON: the value of s that stands in an Avro
 // schema as JSON. Its error means that there is no default.
-func (o *options) defaultOf(s *data.Schema, a *schema, v any) (data.Value, error) {
+func (o *options) defaultOf(s *data.Schema, a *schema.Schema, v any) (data.Value, error) {
 	if v == nil {
 		return data.Null, nil
 	}
@@ -159,7 +160,7 @@ func (o *options) defaultOf(s *data.Schema, a *schema, v any) (data.Value, error
 		if !ok {
 			return data.Null, errDefault
 		}
-		b := unLatin1(t)
+		b := schema.FromLatin1(t)
 		if s.Logical() != data.LogicalDecimal {
 			return data.OfBytes(b), nil
 		}
@@ -238,24 +239,24 @@ func floatDefault(v any) (float64, error) {
 	return 0, errDefault
 }
 
-func (o *options) arrayDefault(s *data.Schema, a *schema, v any) (data.Value, error) {
+func (o *options) arrayDefault(s *data.Schema, a *schema.Schema, v any) (data.Value, error) {
 	list, ok := v.([]any)
-	if !ok || a.typ != tArray {
+	if !ok || a.Type != schema.Array {
 		return data.Null, errDefault
 	}
 	out := make([]data.Value, len(list))
 	for i, e := range list {
 		var err error
-		if out[i], err = o.defaultOf(s.ValueSchema(), branchOf(a.elem, e), e); err != nil {
+		if out[i], err = o.defaultOf(s.ValueSchema(), branchOf(a.Elem, e), e); err != nil {
 			return data.Null, err
 		}
 	}
 	return data.OfArray(out), nil
 }
 
-func (o *options) mapDefault(s *data.Schema, a *schema, v any) (data.Value, error) {
+func (o *options) mapDefault(s *data.Schema, a *schema.Schema, v any) (data.Value, error) {
 	var out data.MapBuilder
-	put := func(ks *data.Schema, ka *schema, k any, va *schema, e any) error {
+	put := func(ks *data.Schema, ka *schema.Schema, k any, va *schema.Schema, e any) error {
 		key, err := o.defaultOf(ks, branchOf(ka, k), k)
 		if err != nil {
 			return err
@@ -265,17 +266,17 @@ func (o *options) mapDefault(s *data.Schema, a *schema, v any) (data.Value, erro
 		return err
 	}
 	switch v := v.(type) {
-	case object:
-		if a.typ != tMap {
+	case schema.Object:
+		if a.Type != schema.Map {
 			return data.Null, errDefault
 		}
 		for _, m := range v {
-			if err := put(s.KeySchema(), &schema{typ: tString}, m.key, a.elem, m.val); err != nil {
+			if err := put(s.KeySchema(), &schema.Schema{Type: schema.String}, m.Key, a.Elem, m.Value); err != nil {
 				return data.Null, err
 			}
 		}
 	case []any: // of pairs; Java writes this form but does not read it
-		if a.typ != tArray || !a.elem.isMapEntry() {
+		if a.Type != schema.Array || !isMapEntry(a.Elem) {
 			return data.Null, errDefault
 		}
 		for _, e := range v {
@@ -283,7 +284,7 @@ func (o *options) mapDefault(s *data.Schema, a *schema, v any) (data.Value, erro
 			if !ok || len(pair) != 2 {
 				return data.Null, errDefault
 			}
-			if err := put(s.KeySchema(), a.elem.field(keyField).schema, pair[0], a.elem.field(valueField).schema, pair[1]); err != nil {
+			if err := put(s.KeySchema(), a.Elem.Field(keyField).Schema, pair[0], a.Elem.Field(valueField).Schema, pair[1]); err != nil {
 				return data.Null, err
 			}
 		}
@@ -295,40 +296,40 @@ func (o *options) mapDefault(s *data.Schema, a *schema, v any) (data.Value, erro
 
 // branchOf returns what a nested JSON value is of: the branch beside null of a
 // nullable schema.
-func branchOf(a *schema, v any) *schema {
-	if a.typ == tUnion && len(a.branches) == 2 && v != nil {
-		for i, b := range a.branches {
-			if b.typ == tNull {
-				return a.branches[1-i]
+func branchOf(a *schema.Schema, v any) *schema.Schema {
+	if a.Type == schema.Union && len(a.Branches) == 2 && v != nil {
+		for i, b := range a.Branches {
+			if b.Type == schema.Null {
+				return a.Branches[1-i]
 			}
 		}
 	}
 	return a
 }
 
-func (o *options) structDefault(s *data.Schema, a *schema, v any) (data.Value, error) {
+func (o *options) structDefault(s *data.Schema, a *schema.Schema, v any) (data.Value, error) {
 	if isUnion(s) {
-		if a.typ != tUnion || len(a.branches) == 0 || a.branches[0].typ == tNull || len(s.Fields()) == 0 {
+		if a.Type != schema.Union || len(a.Branches) == 0 || a.Branches[0].Type == schema.Null || len(s.Fields()) == 0 {
 			return data.Null, errDefault
 		}
 		st, vals := data.AllocStruct(s)
 		var err error
-		vals[0], err = o.defaultOf(s.Fields()[0].Schema, a.branches[0], v)
+		vals[0], err = o.defaultOf(s.Fields()[0].Schema, a.Branches[0], v)
 		return data.OfStruct(st), err
 	}
-	obj, ok := v.(object)
-	if !ok || a.typ != tRecord || len(a.fields) != len(s.Fields()) {
+	obj, ok := v.(schema.Object)
+	if !ok || a.Type != schema.Record || len(a.Fields) != len(s.Fields()) {
 		return data.Null, errDefault
 	}
 	st, vals := data.AllocStruct(s)
 	for i, f := range s.Fields() {
-		j, has := obj.get(a.fields[i].name)
+		j, has := obj.Get(a.Fields[i].Name)
 		if !has {
 			vals[i] = f.Schema.Default()
 			continue
 		}
 		var err error
-		if vals[i], err = o.defaultOf(f.Schema, branchOf(a.fields[i].schema, j), j); err != nil {
+		if vals[i], err = o.defaultOf(f.Schema, branchOf(a.Fields[i].Schema, j), j); err != nil {
 			return data.Null, err
 		}
 	}

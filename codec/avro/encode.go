@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
@@ -110,7 +111,7 @@ func (r *run) encode(dst []byte, e *encoder, v data.Value) ([]byte, error) {
 	case encDecimal, encFixed, encFixedDecimal:
 		return e.appendBytes(dst, v)
 	}
-	if r.depth++; r.depth > maxDepth {
+	if r.depth++; r.depth > schema.MaxDepth {
 		return dst, errEncodeDepth
 	}
 	dst, err := r.composite(dst, e, v)
@@ -263,7 +264,7 @@ func (r *run) encodeUnion(dst []byte, e *encoder, v data.Value) ([]byte, error) 
 
 // The record of a schemaless value: an index of 0, which is null, for each field but
 // the one that is set.
-var anythingNull = make([]byte, len(anything.fields))
+var anythingNull = make([]byte, len(anything.Fields))
 
 var anythingAt = [...]int{data.KindBoolean: 0, data.KindBytes: 1, data.KindFloat64: 2, data.KindFloat32: 3, data.KindInt8: 4,
 	data.KindInt16: 4, data.KindInt32: 4, data.KindInt64: 5, data.KindString: 6, data.KindArray: 7, data.KindMap: 8}

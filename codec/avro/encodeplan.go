@@ -6,6 +6,7 @@ import (
 	"math"
 	"strconv"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
@@ -20,27 +21,27 @@ type planner struct {
 
 type pair struct {
 	s *data.Schema
-	a *schema
+	a *schema.Schema
 }
 
 // encoderFor returns the plan from s (nil: schemaless) to a.
-func (o *options) encoderFor(s *data.Schema, a *schema) (*encoder, error) {
+func (o *options) encoderFor(s *data.Schema, a *schema.Schema) (*encoder, error) {
 	if s == nil {
-		if a == anything || same(a, anything) {
+		if a == anything || schema.Same(a, anything) {
 			return anyEncoder, nil
 		}
-		return nil, data.Errorf("Data without a schema cannot be written with the Avro schema %s", a.fullName())
+		return nil, data.Errorf("Data without a schema cannot be written with the Avro schema %s", a.FullName())
 	}
 	p := &planner{options: o, done: make(map[pair]*encoder)}
 	return p.compile(s, a)
 }
 
-func (p *planner) compile(s *data.Schema, a *schema) (*encoder, error) {
+func (p *planner) compile(s *data.Schema, a *schema.Schema) (*encoder, error) {
 	if s == nil {
-		if a == anything || same(a, anything) {
+		if a == anything || schema.Same(a, anything) {
 			return anyEncoder, nil
 		}
-		return nil, data.Errorf("Data without a schema cannot be written with the Avro schema %s", a.fullName())
+		return nil, data.Errorf("Data without a schema cannot be written with the Avro schema %s", a.FullName())
 	}
 	if e, ok := p.done[pair{s, a}]; ok {
 		return e, nil
@@ -50,10 +51,10 @@ func (p *planner) compile(s *data.Schema, a *schema) (*encoder, error) {
 	if isUnion(s) {
 		return e, p.union(e, s, a)
 	}
-	if a.typ == tUnion {
+	if a.Type == schema.Union {
 		best, at := 0, -1
-		for i, b := range a.branches {
-			if b.typ == tNull {
+		for i, b := range a.Branches {
+			if b.Type == schema.Null {
 				e.null = branchIndex(i)
 			} else if n := fits(s, b, p.options); n > best {
 				best, at = n, i
@@ -63,15 +64,15 @@ func (p *planner) compile(s *data.Schema, a *schema) (*encoder, error) {
 			return nil, mismatched(s, a)
 		}
 		e.branch = branchIndex(at)
-		a = a.branches[at]
+		a = a.Branches[at]
 	}
 	return e, p.plain(e, s, a)
 }
 
 func branchIndex(i int) []byte { return binary.AppendVarint(nil, int64(i)) }
 
-func mismatched(s *data.Schema, a *schema) error {
-	text, _ := a.print()
+func mismatched(s *data.Schema, a *schema.Schema) error {
+	text, _ := a.Print()
 	if len(text) > 200 {
 		text = text[:200] + "..."
 	}
@@ -90,40 +91,40 @@ func kindOf(s *data.Schema) data.Kind {
 }
 
 // fits says how well values of s fit a branch; 0: not at all.
-func fits(s *data.Schema, a *schema, o *options) int {
+func fits(s *data.Schema, a *schema.Schema, o *options) int {
 	switch s.Type() {
 	case data.Int8, data.Int16, data.Int32:
-		return [...]int{tInt: 9, tLong: 3, tDouble: 2, tFloat: 1, tFixed: 0}[a.typ]
+		return [...]int{schema.Int: 9, schema.Long: 3, schema.Double: 2, schema.Float: 1, schema.Fixed: 0}[a.Type]
 	case data.Int64:
-		return [...]int{tLong: 9, tDouble: 2, tFloat: 1, tFixed: 0}[a.typ]
+		return [...]int{schema.Long: 9, schema.Double: 2, schema.Float: 1, schema.Fixed: 0}[a.Type]
 	case data.Float32:
-		return [...]int{tFloat: 9, tDouble: 2, tFixed: 0}[a.typ]
+		return [...]int{schema.Float: 9, schema.Double: 2, schema.Fixed: 0}[a.Type]
 	case data.Float64:
-		return [...]int{tDouble: 9, tFixed: 0}[a.typ]
+		return [...]int{schema.Double: 9, schema.Fixed: 0}[a.Type]
 	case data.Boolean:
-		return [...]int{tBoolean: 9, tFixed: 0}[a.typ]
+		return [...]int{schema.Boolean: 9, schema.Fixed: 0}[a.Type]
 	case data.String:
-		if a.typ == tEnum {
+		if a.Type == schema.Enum {
 			return 2 + named(s, a, o)
 		}
-		return [...]int{tString: 4, tFixed: 0}[a.typ]
+		return [...]int{schema.String: 4, schema.Fixed: 0}[a.Type]
 	case data.Bytes:
-		if a.typ == tFixed {
-			if size, ok := s.Param(fixedSizeParam); ok && size != strconv.Itoa(a.size) {
+		if a.Type == schema.Fixed {
+			if size, ok := s.Param(fixedSizeParam); ok && size != strconv.Itoa(a.Size) {
 				return 0
 			}
 			return 2 + named(s, a, o)
 		}
-		return [...]int{tBytes: 4, tFixed: 0}[a.typ]
+		return [...]int{schema.Bytes: 4, schema.Fixed: 0}[a.Type]
 	case data.Array:
-		return [...]int{tArray: 9, tFixed: 0}[a.typ]
+		return [...]int{schema.Array: 9, schema.Fixed: 0}[a.Type]
 	case data.Map:
-		if a.typ == tArray && (a.elem.typ != tRecord || a.elem.field(keyField) == nil || a.elem.field(valueField) == nil) {
+		if a.Type == schema.Array && (a.Elem.Type != schema.Record || a.Elem.Field(keyField) == nil || a.Elem.Field(valueField) == nil) {
 			return 0
 		}
-		return [...]int{tMap: 9, tArray: 5, tFixed: 0}[a.typ]
+		return [...]int{schema.Map: 9, schema.Array: 5, schema.Fixed: 0}[a.Type]
 	}
-	if a.typ == tRecord {
+	if a.Type == schema.Record {
 		return 1 + named(s, a, o)
 	}
 	return 0
@@ -131,25 +132,25 @@ func fits(s *data.Schema, a *schema, o *options) int {
 
 // sameUnit reports whether a number of a logical type means the same in Avro: days,
 // milliseconds, a decimal's scale. Another writer's schema may have microseconds.
-func sameUnit(s *data.Schema, a *schema) bool {
-	logical := a.text(propLogical)
+func sameUnit(s *data.Schema, a *schema.Schema) bool {
+	logical := a.TextProp(schema.LogicalType)
 	switch s.Logical() {
 	case data.LogicalDecimal:
 		scale, _ := s.Scale()
-		return !a.logical("decimal") || scale == scaleOf(a)
+		return !a.IsLogical("decimal") || scale == scaleOf(a)
 	case data.LogicalDate:
-		return a.typ == tInt && (logical == "" || a.logical("date"))
+		return a.Type == schema.Int && (logical == "" || a.IsLogical("date"))
 	case data.LogicalTime:
-		return a.typ == tInt && (logical == "" || a.logical("time-millis"))
+		return a.Type == schema.Int && (logical == "" || a.IsLogical("time-millis"))
 	case data.LogicalTimestamp:
-		return a.typ == tLong && (logical == "" || a.logical("timestamp-millis"))
+		return a.Type == schema.Long && (logical == "" || a.IsLogical("timestamp-millis"))
 	}
 	return true
 }
 
 // named says whether a schema and a named type are called the same: 4 in full, 3
 // without the namespace.
-func named(s *data.Schema, a *schema, o *options) int {
+func named(s *data.Schema, a *schema.Schema, o *options) int {
 	full := s.Name()
 	if isEnum(s) {
 		if n, ok := s.Param(enumParam); ok {
@@ -160,33 +161,33 @@ func named(s *data.Schema, a *schema, o *options) int {
 		}
 	}
 	if full == "" {
-		if a.space == namespace {
+		if a.Namespace == namespace {
 			return 3
 		}
 		return 0
 	}
 	space, name := o.split(full)
 	switch {
-	case full == a.fullName() || space == a.space && name == a.name:
+	case full == a.FullName() || space == a.Namespace && name == a.Name:
 		return 4
-	case name == a.name:
+	case name == a.Name:
 		return 3
 	}
 	return 0
 }
 
-func (p *planner) union(e *encoder, s *data.Schema, a *schema) error {
+func (p *planner) union(e *encoder, s *data.Schema, a *schema.Schema) error {
 	e.op = encUnion
 	e.fields = make([]encField, len(s.Fields()))
-	branches := a.branches
-	if a.typ != tUnion { // a writer with one branch less than a union
-		branches = []*schema{a}
+	branches := a.Branches
+	if a.Type != schema.Union { // a writer with one branch less than a union
+		branches = []*schema.Schema{a}
 	}
 	taken := make([]bool, len(branches))
 	for i, b := range branches {
-		if b.typ == tNull {
+		if b.Type == schema.Null {
 			e.null, taken[i] = branchIndex(i), true
-			if a.typ != tUnion {
+			if a.Type != schema.Union {
 				e.null = []byte{}
 			}
 		}
@@ -211,7 +212,7 @@ func (p *planner) union(e *encoder, s *data.Schema, a *schema) error {
 			return err
 		}
 		e.fields[i] = encField{at: i, enc: inner}
-		if a.typ == tUnion {
+		if a.Type == schema.Union {
 			e.fields[i].constant = branchIndex(at)
 		}
 		if !p.ignoreDefaults {
@@ -221,7 +222,7 @@ func (p *planner) union(e *encoder, s *data.Schema, a *schema) error {
 	return nil
 }
 
-func (p *planner) plain(e *encoder, s *data.Schema, a *schema) error {
+func (p *planner) plain(e *encoder, s *data.Schema, a *schema.Schema) error {
 	if fits(s, a, p.options) == 0 || !sameUnit(s, a) {
 		return mismatched(s, a)
 	}
@@ -231,42 +232,42 @@ func (p *planner) plain(e *encoder, s *data.Schema, a *schema) error {
 		switch {
 		case e.kind == data.KindDate:
 			e.op = encDate
-		case a.typ == tFloat:
+		case a.Type == schema.Float:
 			e.op = encIntAs
-		case a.typ == tDouble:
+		case a.Type == schema.Double:
 			e.op = encDouble
 		default:
 			e.op = encInt
 		}
 	case data.Float32, data.Float64:
 		e.op = encFloat
-		if a.typ == tDouble {
+		if a.Type == schema.Double {
 			e.op = encDouble
 		}
 	case data.Boolean:
 		e.op = encBoolean
 	case data.String:
 		e.op = encText
-		if a.typ == tEnum {
+		if a.Type == schema.Enum {
 			e.op = encEnum
-			e.symbols = make(map[string]int, len(a.symbols))
-			for i, sym := range a.symbols {
+			e.symbols = make(map[string]int, len(a.Symbols))
+			for i, sym := range a.Symbols {
 				e.symbols[sym] = i
 			}
 		}
 	case data.Bytes:
-		e.op, e.size = encText, a.size
+		e.op, e.size = encText, a.Size
 		switch {
-		case e.kind == data.KindDecimal && a.typ == tFixed:
+		case e.kind == data.KindDecimal && a.Type == schema.Fixed:
 			e.op = encFixedDecimal
 		case e.kind == data.KindDecimal:
 			e.op = encDecimal
-		case a.typ == tFixed:
+		case a.Type == schema.Fixed:
 			e.op = encFixed
 		}
 	case data.Array:
 		e.op = encArray
-		e.elem, err = p.compile(s.ValueSchema(), a.elem)
+		e.elem, err = p.compile(s.ValueSchema(), a.Elem)
 	case data.Map:
 		return p.mapOf(e, s, a)
 	case data.Struct:
@@ -275,42 +276,42 @@ func (p *planner) plain(e *encoder, s *data.Schema, a *schema) error {
 	return err
 }
 
-func (p *planner) mapOf(e *encoder, s *data.Schema, a *schema) (err error) {
-	if a.typ == tMap {
+func (p *planner) mapOf(e *encoder, s *data.Schema, a *schema.Schema) (err error) {
+	if a.Type == schema.Map {
 		if s.KeySchema() == nil || s.KeySchema().Type() != data.String {
 			return mismatched(s, a)
 		}
 		e.op = encMap
 		e.key = &encoder{op: encText, kind: data.KindString, schema: s.KeySchema()}
-		e.elem, err = p.compile(s.ValueSchema(), a.elem)
+		e.elem, err = p.compile(s.ValueSchema(), a.Elem)
 		return err
 	}
 	e.op = encEntries
-	k, v := a.elem.field(keyField), a.elem.field(valueField)
-	if len(a.elem.fields) != 2 || &a.elem.fields[0] != k {
+	k, v := a.Elem.Field(keyField), a.Elem.Field(valueField)
+	if len(a.Elem.Fields) != 2 || &a.Elem.Fields[0] != k {
 		return mismatched(s, a)
 	}
-	if e.key, err = p.compile(s.KeySchema(), k.schema); err == nil {
-		e.elem, err = p.compile(s.ValueSchema(), v.schema)
+	if e.key, err = p.compile(s.KeySchema(), k.Schema); err == nil {
+		e.elem, err = p.compile(s.ValueSchema(), v.Schema)
 	}
 	return err
 }
 
-func (p *planner) record(e *encoder, s *data.Schema, a *schema) error {
+func (p *planner) record(e *encoder, s *data.Schema, a *schema.Schema) error {
 	e.op = encStruct
 	byName := make(map[string]int, len(s.Fields()))
 	for i, f := range s.Fields() {
 		byName[p.scrubName(f.Name)] = i
 	}
-	e.fields = make([]encField, len(a.fields))
-	for i := range a.fields {
-		af := &a.fields[i]
-		at, ok := byName[af.name]
+	e.fields = make([]encField, len(a.Fields))
+	for i := range a.Fields {
+		af := &a.Fields[i]
+		at, ok := byName[af.Name]
 		if !ok {
-			if !af.hasDef {
-				return data.Errorf("The field %s of the Avro record %s has no default and is not in the data", af.name, a.fullName())
+			if !af.HasDefault {
+				return data.Errorf("The field %s of the Avro record %s has no default and is not in the data", af.Name, a.FullName())
 			}
-			b, err := defaultBytes(nil, af.schema, af.def)
+			b, err := defaultBytes(nil, af.Schema, af.Default)
 			if err != nil {
 				return err
 			}
@@ -318,7 +319,7 @@ func (p *planner) record(e *encoder, s *data.Schema, a *schema) error {
 			continue
 		}
 		f := s.Fields()[at]
-		enc, err := p.compile(f.Schema, af.schema)
+		enc, err := p.compile(f.Schema, af.Schema)
 		if err != nil {
 			return err
 		}
@@ -335,66 +336,66 @@ func (p *planner) record(e *encoder, s *data.Schema, a *schema) error {
 }
 
 // defaultBytes appends a field's default as Avro writes it.
-func defaultBytes(dst []byte, a *schema, v any) ([]byte, error) {
-	if !validDefault(a, v) {
-		return dst, data.Errorf("The default %s does not fit its Avro schema", appendJSON(nil, v))
+func defaultBytes(dst []byte, a *schema.Schema, v any) ([]byte, error) {
+	if !schema.ValidDefault(a, v) {
+		return dst, data.Errorf("The default %s does not fit its Avro schema", schema.AppendJSON(nil, v))
 	}
 	num, _ := v.(json.Number)
 	text, _ := v.(string)
-	switch a.typ {
-	case tBoolean:
+	switch a.Type {
+	case schema.Boolean:
 		if v == true {
 			return append(dst, 1), nil
 		}
 		return append(dst, 0), nil
-	case tInt, tLong:
+	case schema.Int, schema.Long:
 		n, err := num.Int64()
 		return binary.AppendVarint(dst, n), err
-	case tFloat:
+	case schema.Float:
 		f, err := num.Float64()
 		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(f))), err
-	case tDouble:
+	case schema.Double:
 		f, err := num.Float64()
 		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(f)), err
-	case tString:
+	case schema.String:
 		return append(binary.AppendVarint(dst, int64(len(text))), text...), nil
-	case tBytes:
-		b := unLatin1(text)
+	case schema.Bytes:
+		b := schema.FromLatin1(text)
 		return append(binary.AppendVarint(dst, int64(len(b))), b...), nil
-	case tFixed:
-		b := unLatin1(text)
-		if len(b) != a.size {
-			return dst, data.Errorf("The default of the fixed %s has %d bytes, not %d", a.fullName(), len(b), a.size)
+	case schema.Fixed:
+		b := schema.FromLatin1(text)
+		if len(b) != a.Size {
+			return dst, data.Errorf("The default of the fixed %s has %d bytes, not %d", a.FullName(), len(b), a.Size)
 		}
 		return append(dst, b...), nil
-	case tEnum:
-		for i, sym := range a.symbols {
+	case schema.Enum:
+		for i, sym := range a.Symbols {
 			if sym == text {
 				return binary.AppendVarint(dst, int64(i)), nil
 			}
 		}
-		return dst, data.Errorf("%q is not a symbol of the enum %s", text, a.fullName())
-	case tUnion:
-		return defaultBytes(append(dst, 0), a.branches[0], v)
-	case tArray:
+		return dst, data.Errorf("%q is not a symbol of the enum %s", text, a.FullName())
+	case schema.Union:
+		return defaultBytes(append(dst, 0), a.Branches[0], v)
+	case schema.Array:
 		list, _ := v.([]any)
-		return defaultList(dst, len(list), func(dst []byte, i int) ([]byte, error) { return defaultBytes(dst, a.elem, list[i]) })
-	case tMap:
-		obj, _ := v.(object)
+		return defaultList(dst, len(list), func(dst []byte, i int) ([]byte, error) { return defaultBytes(dst, a.Elem, list[i]) })
+	case schema.Map:
+		obj, _ := v.(schema.Object)
 		return defaultList(dst, len(obj), func(dst []byte, i int) ([]byte, error) {
-			dst = append(binary.AppendVarint(dst, int64(len(obj[i].key))), obj[i].key...)
-			return defaultBytes(dst, a.elem, obj[i].val)
+			dst = append(binary.AppendVarint(dst, int64(len(obj[i].Key))), obj[i].Key...)
+			return defaultBytes(dst, a.Elem, obj[i].Value)
 		})
-	case tRecord:
-		obj, _ := v.(object)
-		for i := range a.fields {
-			f := &a.fields[i]
-			j, ok := obj.get(f.name)
+	case schema.Record:
+		obj, _ := v.(schema.Object)
+		for i := range a.Fields {
+			f := &a.Fields[i]
+			j, ok := obj.Get(f.Name)
 			if !ok {
-				j = f.def
+				j = f.Default
 			}
 			var err error
-			if dst, err = defaultBytes(dst, f.schema, j); err != nil {
+			if dst, err = defaultBytes(dst, f.Schema, j); err != nil {
 				return dst, err
 			}
 		}

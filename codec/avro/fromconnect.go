@@ -1,39 +1,39 @@
 package avro
 
 import (
-	"encoding/json"
 	"strconv"
 	"strings"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
 // fromConnect maps Connect schemas to Avro schemas, as AvroData.fromConnectSchema.
 type fromConnect struct {
 	*options
-	unnamed int                // structs, enums and fixeds without a name so far
-	cycles  map[string]*schema // records by the Connect name
-	made    map[uint64][]made  // of required schemas, by hash
-	seen    map[string]bool    // names of field schemas
+	unnamed int                       // structs, enums and fixeds without a name so far
+	cycles  map[string]*schema.Schema // records by the Connect name
+	made    map[uint64][]made         // of required schemas, by hash
+	seen    map[string]bool           // names of field schemas
 	depth   int
 }
 
 type made struct {
 	from *data.Schema
-	to   *schema
+	to   *schema.Schema
 }
 
 // avroSchema returns the Avro schema of a Connect schema; nil is schemaless.
-func (o *options) avroSchema(s *data.Schema) (*schema, error) {
-	f := &fromConnect{options: o, cycles: make(map[string]*schema), made: make(map[uint64][]made), seen: make(map[string]bool)}
+func (o *options) avroSchema(s *data.Schema) (*schema.Schema, error) {
+	f := &fromConnect{options: o, cycles: make(map[string]*schema.Schema), made: make(map[uint64][]made), seen: make(map[string]bool)}
 	return f.schema(s, false)
 }
 
-func (f *fromConnect) schema(s *data.Schema, ignoreOptional bool) (*schema, error) {
+func (f *fromConnect) schema(s *data.Schema, ignoreOptional bool) (*schema.Schema, error) {
 	if s == nil {
 		return anything, nil
 	}
-	if f.depth++; f.depth > maxDepth {
+	if f.depth++; f.depth > schema.MaxDepth {
 		return nil, data.Errorf("The schema %s nests too deeply for Avro", s.Name())
 	}
 	defer func() { f.depth-- }()
@@ -49,7 +49,7 @@ func (f *fromConnect) schema(s *data.Schema, ignoreOptional bool) (*schema, erro
 	if err != nil {
 		return nil, err
 	}
-	if out.typ != tUnion {
+	if out.Type != schema.Union {
 		if err := f.describe(s, out); err != nil {
 			return nil, err
 		}
@@ -65,19 +65,19 @@ func (f *fromConnect) schema(s *data.Schema, ignoreOptional bool) (*schema, erro
 
 // nullable puts null beside out when s is optional. The default has to be of the
 // first branch.
-func nullable(s *data.Schema, out *schema) *schema {
+func nullable(s *data.Schema, out *schema.Schema) *schema.Schema {
 	switch {
 	case !s.Optional():
 		return out
 	case !s.Default().IsNull():
-		return &schema{typ: tUnion, branches: []*schema{out, {typ: tNull}}}
+		return &schema.Schema{Type: schema.Union, Branches: []*schema.Schema{out, {Type: schema.Null}}}
 	}
-	return &schema{typ: tUnion, branches: []*schema{{typ: tNull}, out}}
+	return &schema.Schema{Type: schema.Union, Branches: []*schema.Schema{{Type: schema.Null}, out}}
 }
 
 // withCycle is schema for what stands inside: a struct that is around it, or was
 // met before, is named.
-func (f *fromConnect) withCycle(s *data.Schema, ignoreOptional bool) (*schema, error) {
+func (f *fromConnect) withCycle(s *data.Schema, ignoreOptional bool) (*schema.Schema, error) {
 	if s != nil && s.Name() != "" {
 		if out, ok := f.cycles[s.Name()]; ok {
 			if ignoreOptional {
@@ -89,11 +89,11 @@ func (f *fromConnect) withCycle(s *data.Schema, ignoreOptional bool) (*schema, e
 	return f.schema(s, ignoreOptional)
 }
 
-var avroTypes = [...]avroType{data.Int8: tInt, data.Int16: tInt, data.Int32: tInt, data.Int64: tLong, data.Float32: tFloat,
-	data.Float64: tDouble, data.Boolean: tBoolean, data.String: tString, data.Bytes: tBytes}
+var avroTypes = [...]schema.Type{data.Int8: schema.Int, data.Int16: schema.Int, data.Int32: schema.Int, data.Int64: schema.Long, data.Float32: schema.Float,
+	data.Float64: schema.Double, data.Boolean: schema.Boolean, data.String: schema.String, data.Bytes: schema.Bytes}
 
 // base returns the schema without Connect's properties.
-func (f *fromConnect) base(s *data.Schema) (*schema, error) {
+func (f *fromConnect) base(s *data.Schema) (*schema.Schema, error) {
 	var err error
 	switch s.Type() {
 	case data.String:
@@ -103,13 +103,13 @@ func (f *fromConnect) base(s *data.Schema) (*schema, error) {
 	case data.Bytes:
 		return f.bytes(s)
 	case data.Array:
-		out := &schema{typ: tArray}
-		out.elem, err = f.withCycle(s.ValueSchema(), false)
+		out := &schema.Schema{Type: schema.Array}
+		out.Elem, err = f.withCycle(s.ValueSchema(), false)
 		return out, err
 	case data.Map:
 		if f.plainKeys(s) {
-			out := &schema{typ: tMap}
-			out.elem, err = f.withCycle(s.ValueSchema(), false)
+			out := &schema.Schema{Type: schema.Map}
+			out.Elem, err = f.withCycle(s.ValueSchema(), false)
 			return out, err
 		}
 		return f.entries(s)
@@ -119,29 +119,29 @@ func (f *fromConnect) base(s *data.Schema) (*schema, error) {
 			return f.union(s)
 		case s.Optional():
 			rec, err := f.withCycle(s.With(false, s.Default()), false)
-			return &schema{typ: tUnion, branches: []*schema{{typ: tNull}, rec}}, err
+			return &schema.Schema{Type: schema.Union, Branches: []*schema.Schema{{Type: schema.Null}, rec}}, err
 		}
 		return f.record(s)
 	}
-	return &schema{typ: avroTypes[s.Type()]}, nil
+	return &schema.Schema{Type: avroTypes[s.Type()]}, nil
 }
 
 // named returns a schema of a named type, called by the name of s or numbered.
-func (f *fromConnect) named(t avroType, s *data.Schema) (*schema, error) {
-	out := &schema{typ: t}
+func (f *fromConnect) named(t schema.Type, s *data.Schema) (*schema.Schema, error) {
+	out := &schema.Schema{Type: t}
 	if s.Name() != "" {
-		out.space, out.name = f.split(s.Name())
+		out.Namespace, out.Name = f.split(s.Name())
 	} else {
 		f.unnamed++
-		out.space, out.name = namespace, defaultName
+		out.Namespace, out.Name = namespace, defaultName
 		if f.unnamed > 1 {
-			out.name += strconv.Itoa(f.unnamed)
+			out.Name += strconv.Itoa(f.unnamed)
 		}
 	}
-	return out, checkName(out.name)
+	return out, schema.CheckName(out.Name)
 }
 
-func (f *fromConnect) enum(s *data.Schema) (*schema, error) {
+func (f *fromConnect) enum(s *data.Schema) (*schema.Schema, error) {
 	param := enumParam
 	if f.sumTypes {
 		param = sumEnumParam
@@ -150,46 +150,46 @@ func (f *fromConnect) enum(s *data.Schema) (*schema, error) {
 	if !ok {
 		return nil, data.Errorf("The enum schema %s has no parameter %s", s.Name(), param)
 	}
-	out := &schema{typ: tEnum}
+	out := &schema.Schema{Type: schema.Enum}
 	if i := strings.LastIndexByte(full, '.'); i >= 0 {
-		out.space, out.name = full[:i], full[i+1:]
+		out.Namespace, out.Name = full[:i], full[i+1:]
 	} else {
-		out.name = full
+		out.Name = full
 	}
 	for _, p := range s.Params() {
 		if sym, ok := strings.CutPrefix(p.Key, param+"."); ok {
-			if err := checkName(sym); err != nil {
+			if err := schema.CheckName(sym); err != nil {
 				return nil, err
 			}
-			out.symbols = append(out.symbols, sym)
+			out.Symbols = append(out.Symbols, sym)
 		}
 	}
 	_, name := f.split(s.Name())
 	if s.Name() == "" {
-		n, err := f.named(tEnum, s)
+		n, err := f.named(schema.Enum, s)
 		if err != nil {
 			return nil, err
 		}
-		name = n.name
+		name = n.Name
 	}
 	if f.discardDocs {
-		out.doc, out.hasDoc = s.Param(plainEnumDoc)
+		out.Doc, out.HasDoc = s.Param(plainEnumDoc)
 	} else {
-		out.doc, out.hasDoc = s.Param(enumDocParam + name)
-		out.symbol, _ = s.Param(enumDefaultParam + name)
+		out.Doc, out.HasDoc = s.Param(enumDocParam + name)
+		out.Symbol, _ = s.Param(enumDefaultParam + name)
 	}
-	return out, checkName(out.name)
+	return out, schema.CheckName(out.Name)
 }
 
-func (f *fromConnect) bytes(s *data.Schema) (*schema, error) {
-	out := &schema{typ: tBytes}
+func (f *fromConnect) bytes(s *data.Schema) (*schema.Schema, error) {
+	out := &schema.Schema{Type: schema.Bytes}
 	if isFixed(s) {
 		var err error
-		if out, err = f.named(tFixed, s); err != nil {
+		if out, err = f.named(schema.Fixed, s); err != nil {
 			return nil, err
 		}
 		text, _ := s.Param(fixedSizeParam)
-		if out.size, err = strconv.Atoi(text); err != nil || out.size < 0 {
+		if out.Size, err = strconv.Atoi(text); err != nil || out.Size < 0 {
 			return nil, data.Errorf("Invalid %s: %s", fixedSizeParam, text)
 		}
 	}
@@ -202,7 +202,7 @@ func (f *fromConnect) bytes(s *data.Schema) (*schema, error) {
 		if err != nil {
 			return nil, err
 		}
-		out.props = object{{propScale, intNode(int64(scale))}, {propPrecision, intNode(precision)}}
+		out.Props = schema.Object{{Key: propScale, Value: schema.IntNode(int64(scale))}, {Key: propPrecision, Value: schema.IntNode(precision)}}
 	}
 	return out, nil
 }
@@ -220,14 +220,14 @@ func precisionOf(s *data.Schema) (int64, error) {
 }
 
 // entries is the schema of a map whose keys Avro cannot have: an array of pairs.
-func (f *fromConnect) entries(s *data.Schema) (*schema, error) {
-	rec := &schema{typ: tRecord, space: namespace, name: mapEntryName}
+func (f *fromConnect) entries(s *data.Schema) (*schema.Schema, error) {
+	rec := &schema.Schema{Type: schema.Record, Namespace: namespace, Name: mapEntryName}
 	if s.Name() != "" {
 		var err error
-		if rec, err = f.named(tRecord, s); err != nil {
+		if rec, err = f.named(schema.Record, s); err != nil {
 			return nil, err
 		}
-		rec.props = object{{propInternal, mapEntryName}}
+		rec.Props = schema.Object{{Key: propInternal, Value: mapEntryName}}
 	}
 	for _, kv := range []struct {
 		name string
@@ -237,13 +237,13 @@ func (f *fromConnect) entries(s *data.Schema) (*schema, error) {
 			return nil, err
 		}
 	}
-	return &schema{typ: tArray, elem: rec}, nil
+	return &schema.Schema{Type: schema.Array, Elem: rec}, nil
 }
 
-func (f *fromConnect) union(s *data.Schema) (*schema, error) {
-	out := &schema{typ: tUnion}
+func (f *fromConnect) union(s *data.Schema) (*schema.Schema, error) {
+	out := &schema.Schema{Type: schema.Union}
 	if s.Optional() {
-		out.branches = append(out.branches, &schema{typ: tNull})
+		out.Branches = append(out.Branches, &schema.Schema{Type: schema.Null})
 	}
 	seen := make(map[string]bool)
 	for _, fd := range s.Fields() {
@@ -251,20 +251,20 @@ func (f *fromConnect) union(s *data.Schema) (*schema, error) {
 		if err != nil {
 			return nil, err
 		}
-		if b.typ == tUnion {
+		if b.Type == schema.Union {
 			return nil, data.Errorf("Nested union: the field %s of %s", fd.Name, s.Name())
 		}
-		if seen[b.fullName()] {
-			return nil, data.Errorf("Duplicate in union:%s", b.fullName())
+		if seen[b.FullName()] {
+			return nil, data.Errorf("Duplicate in union:%s", b.FullName())
 		}
-		seen[b.fullName()] = true
-		out.branches = append(out.branches, b)
+		seen[b.FullName()] = true
+		out.Branches = append(out.Branches, b)
 	}
 	return out, nil
 }
 
-func (f *fromConnect) record(s *data.Schema) (*schema, error) {
-	out, err := f.named(tRecord, s)
+func (f *fromConnect) record(s *data.Schema) (*schema.Schema, error) {
+	out, err := f.named(schema.Record, s)
 	if err != nil {
 		return nil, err
 	}
@@ -272,7 +272,7 @@ func (f *fromConnect) record(s *data.Schema) (*schema, error) {
 	if f.discardDocs {
 		docParam = plainRecordDoc
 	}
-	out.doc, out.hasDoc = s.Param(docParam)
+	out.Doc, out.HasDoc = s.Param(docParam)
 	if s.Name() != "" {
 		f.cycles[s.Name()] = out
 	}
@@ -282,11 +282,11 @@ func (f *fromConnect) record(s *data.Schema) (*schema, error) {
 			doc, hasDoc = s.Param(fieldDocParam + fd.Name)
 		}
 		name := f.scrubName(fd.Name)
-		if err := checkName(name); err != nil {
+		if err := schema.CheckName(name); err != nil {
 			return nil, err
 		}
-		if out.field(name) != nil {
-			return nil, data.Errorf("Duplicate field %s in record %s", name, out.fullName())
+		if out.Field(name) != nil {
+			return nil, data.Errorf("Duplicate field %s in record %s", name, out.FullName())
 		}
 		if err := f.addField(out, name, fd.Schema, doc, hasDoc); err != nil {
 			return nil, err
@@ -295,12 +295,12 @@ func (f *fromConnect) record(s *data.Schema) (*schema, error) {
 	return out, nil
 }
 
-func (f *fromConnect) addField(rec *schema, name string, s *data.Schema, doc string, hasDoc bool) error {
-	fd := field{name: name, doc: doc, hasDoc: hasDoc}
+func (f *fromConnect) addField(rec *schema.Schema, name string, s *data.Schema, doc string, hasDoc bool) error {
+	fd := schema.Field{Name: name, Doc: doc, HasDoc: hasDoc}
 	if s == nil {
 		s = (*data.Schema)(nil)
 	} else if f.discardDocs && s.Doc() != "" {
-		fd.doc, fd.hasDoc = s.Doc(), true
+		fd.Doc, fd.HasDoc = s.Doc(), true
 	}
 	again := false
 	if s != nil && s.Name() != "" {
@@ -310,56 +310,56 @@ func (f *fromConnect) addField(rec *schema, name string, s *data.Schema, doc str
 	}
 	var err error
 	if s != nil && s.Repeats() {
-		fd.schema, err = f.withCycle(s, false)
+		fd.Schema, err = f.withCycle(s, false)
 	} else {
-		fd.schema, err = f.schema(s, false)
+		fd.Schema, err = f.schema(s, false)
 	}
 	if err != nil {
 		return err
 	}
 	if s != nil {
 		if def := s.Default(); !def.IsNull() {
-			if fd.def, err = f.defaultJSON(s, def); err != nil {
+			if fd.Default, err = f.defaultJSON(s, def); err != nil {
 				return err
 			}
-			fd.hasDef = validDefault(fd.schema, fd.def)
+			fd.HasDefault = schema.ValidDefault(fd.Schema, fd.Default)
 		} else if s.Optional() {
-			fd.hasDef = validDefault(fd.schema, nil)
+			fd.HasDefault = schema.ValidDefault(fd.Schema, nil)
 		}
-		if f.metadata && again && hasNamed(fd.schema) {
+		if f.metadata && again && hasNamed(fd.Schema) {
 			if params := f.params(s); len(params) > 0 {
-				fd.props = object{{propParameters, params}}
+				fd.Props = schema.Object{{Key: propParameters, Value: params}}
 			}
 		}
 	}
-	rec.fields = append(rec.fields, fd)
+	rec.Fields = append(rec.Fields, fd)
 	return nil
 }
 
-func hasNamed(s *schema) bool {
-	for _, b := range s.branches {
-		if b.typ.named() {
+func hasNamed(s *schema.Schema) bool {
+	for _, b := range s.Branches {
+		if b.Type.Named() {
 			return true
 		}
 	}
-	return s.typ.named()
+	return s.Type.Named()
 }
 
-func (f *fromConnect) params(s *data.Schema) object {
-	var out object
+func (f *fromConnect) params(s *data.Schema) schema.Object {
+	var out schema.Object
 	for _, p := range s.Params() {
 		if f.discardDocs || p.Key != fieldDefaultParam {
-			out = append(out, member{p.Key, p.Value})
+			out = append(out, schema.Member{Key: p.Key, Value: p.Value})
 		}
 	}
 	return out
 }
 
 // describe adds the properties in which Connect keeps what Avro has no place for.
-func (f *fromConnect) describe(s *data.Schema, out *schema) error {
+func (f *fromConnect) describe(s *data.Schema, out *schema.Schema) error {
 	add := func(key string, v any) {
-		if _, has := out.props.get(key); !has {
-			out.props = append(out.props, member{key, v})
+		if _, has := out.Props.Get(key); !has {
+			out.Props = append(out.Props, schema.Member{Key: key, Value: v})
 		}
 	}
 	if f.metadata {
@@ -367,7 +367,7 @@ func (f *fromConnect) describe(s *data.Schema, out *schema) error {
 			add(propDoc, s.Doc())
 		}
 		if v, ok := s.Version(); ok {
-			add(propVersion, intNode(int64(v)))
+			add(propVersion, schema.IntNode(int64(v)))
 		}
 		if params := f.params(s); len(params) > 0 {
 			add(propParameters, params)
@@ -392,13 +392,13 @@ func (f *fromConnect) describe(s *data.Schema, out *schema) error {
 	}
 	switch s.Logical() {
 	case data.LogicalDecimal:
-		add(propLogical, "decimal")
+		add(schema.LogicalType, "decimal")
 	case data.LogicalTime:
-		add(propLogical, "time-millis")
+		add(schema.LogicalType, "time-millis")
 	case data.LogicalTimestamp:
-		add(propLogical, "timestamp-millis")
+		add(schema.LogicalType, "timestamp-millis")
 	case data.LogicalDate:
-		add(propLogical, "date")
+		add(schema.LogicalType, "date")
 	}
 	for _, p := range s.Params() {
 		if strings.HasPrefix(p.Key, "avro") {
@@ -410,71 +410,18 @@ func (f *fromConnect) describe(s *data.Schema, out *schema) error {
 
 // anything is the schema of values without a schema: a record of which one field is
 // set, or none for null.
-var anything = func() *schema {
-	rec := &schema{typ: tRecord, space: namespace, name: anythingName}
-	entry := &schema{typ: tRecord, space: namespace, name: mapEntryName,
-		fields: []field{{name: keyField, schema: rec}, {name: valueField, schema: rec}}}
-	for _, t := range []avroType{tBoolean, tBytes, tDouble, tFloat, tInt, tLong, tString} {
-		rec.fields = append(rec.fields, anythingField(t.String(), &schema{typ: t}))
+var anything = func() *schema.Schema {
+	rec := &schema.Schema{Type: schema.Record, Namespace: namespace, Name: anythingName}
+	entry := &schema.Schema{Type: schema.Record, Namespace: namespace, Name: mapEntryName,
+		Fields: []schema.Field{{Name: keyField, Schema: rec}, {Name: valueField, Schema: rec}}}
+	for _, t := range []schema.Type{schema.Boolean, schema.Bytes, schema.Double, schema.Float, schema.Int, schema.Long, schema.String} {
+		rec.Fields = append(rec.Fields, anythingField(t.String(), &schema.Schema{Type: t}))
 	}
-	rec.fields = append(rec.fields, anythingField("array", &schema{typ: tArray, elem: rec}),
-		anythingField("map", &schema{typ: tArray, elem: entry}))
+	rec.Fields = append(rec.Fields, anythingField("array", &schema.Schema{Type: schema.Array, Elem: rec}),
+		anythingField("map", &schema.Schema{Type: schema.Array, Elem: entry}))
 	return rec
 }()
 
-func anythingField(name string, s *schema) field {
-	return field{name: name, schema: &schema{typ: tUnion, branches: []*schema{{typ: tNull}, s}}, hasDef: true}
-}
-
-// validDefault reports whether a JSON value may stand as the default of a field. Of
-// a union it has to be of the first branch: that is what all readers of Avro take.
-func validDefault(s *schema, v any) bool {
-	switch s.typ {
-	case tNull:
-		return v == nil
-	case tBoolean:
-		_, ok := v.(bool)
-		return ok
-	case tInt, tLong:
-		n, ok := v.(json.Number)
-		bits := 64
-		if s.typ == tInt {
-			bits = 32
-		}
-		_, err := strconv.ParseInt(string(n), 10, bits)
-		return ok && err == nil
-	case tFloat, tDouble:
-		_, ok := v.(json.Number)
-		return ok
-	case tBytes, tString, tEnum, tFixed:
-		_, ok := v.(string)
-		return ok
-	case tArray:
-		list, ok := v.([]any)
-		for _, e := range list {
-			ok = ok && validDefault(s.elem, e)
-		}
-		return ok
-	case tMap:
-		obj, ok := v.(object)
-		for _, m := range obj {
-			ok = ok && validDefault(s.elem, m.val)
-		}
-		return ok
-	case tUnion:
-		return len(s.branches) > 0 && validDefault(s.branches[0], v)
-	}
-	obj, ok := v.(object)
-	for i := range s.fields {
-		if !ok {
-			break
-		}
-		fd := &s.fields[i]
-		if m, has := obj.get(fd.name); has {
-			ok = validDefault(fd.schema, m)
-		} else {
-			ok = fd.hasDef && validDefault(fd.schema, fd.def)
-		}
-	}
-	return ok
+func anythingField(name string, s *schema.Schema) schema.Field {
+	return schema.Field{Name: name, Schema: &schema.Schema{Type: schema.Union, Branches: []*schema.Schema{{Type: schema.Null}, s}}, HasDefault: true}
 }

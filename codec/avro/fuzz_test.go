@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
@@ -23,7 +24,7 @@ const hostile = `{"type":"record","name":"N","fields":[
 
 func hostilePlan(t testing.TB) *decoder {
 	t.Helper()
-	a, err := parse(hostile)
+	a, err := schema.Parse(hostile)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,19 +75,19 @@ func FuzzSchema(f *testing.F) {
 		f.Add(text, []byte{0, 1, 2, 3})
 	}
 	f.Fuzz(func(t *testing.T, text string, b []byte) {
-		a, err := parse(text)
+		a, err := schema.Parse(text)
 		if err != nil {
 			return
 		}
-		printed, err := a.print()
+		printed, err := a.Print()
 		if err != nil {
 			return // one name for two types, by way of references
 		}
-		again, err := parse(printed)
+		again, err := schema.Parse(printed)
 		if err != nil {
 			t.Fatalf("%s was printed as %s: %v", text, printed, err)
 		}
-		if twice, _ := again.print(); twice != printed {
+		if twice, _ := again.Print(); twice != printed {
 			t.Fatalf("%s was printed as\n%s and then as\n%s", text, printed, twice)
 		}
 		for _, o := range []*options{defaults(), {metadata: true, enhanced: true}, {sumTypes: true, discardDocs: true}} {

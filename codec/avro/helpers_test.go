@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
 func defaults() *options { return &options{metadata: true, flattenSingle: true} }
 
 // encodeWith maps, compiles and encodes.
-func encodeWith(o *options, s *data.Schema, v data.Value) (*schema, []byte, error) {
+func encodeWith(o *options, s *data.Schema, v data.Value) (*schema.Schema, []byte, error) {
 	a, err := o.avroSchema(s)
 	if err != nil {
 		return nil, nil, err
@@ -25,7 +26,7 @@ func encodeWith(o *options, s *data.Schema, v data.Value) (*schema, []byte, erro
 
 // decodeWith reads bytes by the text of a schema, as it comes from a registry.
 func decodeWith(o *options, text string, b []byte) (*data.Schema, data.Value, error) {
-	a, err := parse(text)
+	a, err := schema.Parse(text)
 	if err != nil {
 		return nil, data.Null, err
 	}
@@ -44,9 +45,9 @@ func decodeWith(o *options, text string, b []byte) (*data.Schema, data.Value, er
 	return s, v, err
 }
 
-func mustText(t testing.TB, a *schema) string {
+func mustText(t testing.TB, a *schema.Schema) string {
 	t.Helper()
-	text, err := a.print()
+	text, err := a.Print()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,42 +4,13 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/codec/avro/schema"
 )
-
-func nameByte(c byte) bool {
-	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_'
-}
-
-func validName(name string) bool {
-	if name == "" || name[0] >= '0' && name[0] <= '9' {
-		return false
-	}
-	for i := range len(name) {
-		if !nameByte(name[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-// checkName refuses what is no name in Avro, in the words of Java's Avro.
-func checkName(name string) error {
-	switch {
-	case validName(name):
-		return nil
-	case name == "":
-		return data.Errorf("Empty name")
-	case !nameByte(name[0]) || name[0] >= '0' && name[0] <= '9':
-		return data.Errorf("Illegal initial character: %s", name)
-	}
-	return data.Errorf("Illegal character in: %s", name)
-}
 
 // scrub makes a name of any text, when the setting asks for it: what a URL would
 // escape becomes underscores, an x stands before a digit.
 func (o *options) scrubName(name string) string {
-	if !o.scrub || name == "" || validName(name) {
+	if !o.scrub || name == "" || schema.ValidName(name) {
 		return name
 	}
 	// Java's URLEncoder leaves the asterisk and escapes the tilde; both end as
@@ -49,7 +20,7 @@ func (o *options) scrubName(name string) string {
 		b = append([]byte{'x'}, b...)
 	}
 	for i, c := range b {
-		if !nameByte(c) {
+		if !schema.NameByte(c) {
 			b[i] = '_'
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
@@ -86,7 +87,7 @@ func TestConnectSchema(t *testing.T) {
 			"struct R {a: int32 io.confluent.connect.avro.field.default=true}"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, err := parse(tc.text)
+			a, err := schema.Parse(tc.text)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +143,7 @@ func TestAvroSchemaBySetting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a, err := defaults().avroSchema(tc.s)
 			if err == nil {
-				_, err = a.print()
+				_, err = a.Print()
 			}
 			if err == nil || err.Error() != tc.want {
 				t.Errorf("got %v, not %s", err, tc.want)
@@ -185,11 +186,11 @@ func TestRecursive(t *testing.T) {
 		t.Error(err)
 	}
 	deep := data.Null
-	for range 2 * maxDepth {
+	for range 2 * schema.MaxDepth {
 		deep = node(next, 0, deep)
 	}
 	if _, _, err := encodeWith(defaults(), s, node(s, 0, deep)); err != errEncodeDepth {
-		t.Errorf("a list of %d: %v", 2*maxDepth, err)
+		t.Errorf("a list of %d: %v", 2*schema.MaxDepth, err)
 	}
 }
 
@@ -276,7 +277,7 @@ func TestOtherWriter(t *testing.T) {
 			`{"type":"record","name":"R","fields":[{"name":"a","type":"int"}]}`, "The field a of the Avro record R has no default and is not in the data"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a, err := parse(tc.a)
+			a, err := schema.Parse(tc.a)
 			if err != nil {
 				t.Fatal(err)
 			}

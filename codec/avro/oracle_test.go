@@ -8,36 +8,37 @@ import (
 	"github.com/linkedin/goavro/v2"
 	"pgregory.net/rapid"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
 // bare is a without what Avro's binary form does not depend on: goavro reads some of
 // that otherwise than Java's Avro.
-func bare(a *schema, done map[*schema]*schema) *schema {
+func bare(a *schema.Schema, done map[*schema.Schema]*schema.Schema) *schema.Schema {
 	if a == nil {
 		return nil
 	}
 	if b, ok := done[a]; ok {
 		return b
 	}
-	b := &schema{typ: a.typ, name: a.name, space: a.space, symbols: a.symbols, size: a.size}
-	if b.typ.named() && b.space == "" {
-		b.space = "none" // goavro takes an empty namespace for the one around it
+	b := &schema.Schema{Type: a.Type, Name: a.Name, Namespace: a.Namespace, Symbols: a.Symbols, Size: a.Size}
+	if b.Type.Named() && b.Namespace == "" {
+		b.Namespace = "none" // goavro takes an empty namespace for the one around it
 	}
 	done[a] = b
-	b.elem = bare(a.elem, done)
-	for _, x := range a.branches {
-		b.branches = append(b.branches, bare(x, done))
+	b.Elem = bare(a.Elem, done)
+	for _, x := range a.Branches {
+		b.Branches = append(b.Branches, bare(x, done))
 	}
-	for _, f := range a.fields {
-		b.fields = append(b.fields, field{name: f.name, schema: bare(f.schema, done)})
+	for _, f := range a.Fields {
+		b.Fields = append(b.Fields, schema.Field{Name: f.Name, Schema: bare(f.Schema, done)})
 	}
 	return b
 }
 
 // native is a value as goavro takes it, derived without the plan.
-func native(s *data.Schema, a *schema, v data.Value) any {
-	if a.typ == tUnion {
+func native(s *data.Schema, a *schema.Schema, v data.Value) any {
+	if a.Type == schema.Union {
 		if v.IsNull() {
 			return nil
 		}
@@ -45,19 +46,19 @@ func native(s *data.Schema, a *schema, v data.Value) any {
 			for i, x := range v.Struct().Values() {
 				if !x.IsNull() {
 					at := i
-					if a.branches[0].typ == tNull {
+					if a.Branches[0].Type == schema.Null {
 						at++
 					}
-					return goavro.Union(a.branches[at].fullName(), native(s.Fields()[i].Schema, a.branches[at], x))
+					return goavro.Union(a.Branches[at].FullName(), native(s.Fields()[i].Schema, a.Branches[at], x))
 				}
 			}
 			return nil
 		}
-		b := a.branches[0]
-		if b.typ == tNull {
-			b = a.branches[1]
+		b := a.Branches[0]
+		if b.Type == schema.Null {
+			b = a.Branches[1]
 		}
-		return goavro.Union(b.fullName(), native(s, b, v))
+		return goavro.Union(b.FullName(), native(s, b, v))
 	}
 	switch s.Type() {
 	case data.Int8, data.Int16, data.Int32, data.Int64:
@@ -65,7 +66,7 @@ func native(s *data.Schema, a *schema, v data.Value) any {
 		if s.Logical() == data.LogicalDate {
 			n /= millisPerDay
 		}
-		if a.typ == tInt {
+		if a.Type == schema.Int {
 			return int32(n)
 		}
 		return n
@@ -85,27 +86,27 @@ func native(s *data.Schema, a *schema, v data.Value) any {
 	case data.Array:
 		out := []any{}
 		for _, x := range v.Elems() {
-			out = append(out, native(s.ValueSchema(), a.elem, x))
+			out = append(out, native(s.ValueSchema(), a.Elem, x))
 		}
 		return out
 	case data.Map:
-		if a.typ == tMap {
+		if a.Type == schema.Map {
 			out := map[string]any{}
 			for _, e := range v.Map().Entries() {
-				out[e.Key.Str()] = native(s.ValueSchema(), a.elem, e.Value)
+				out[e.Key.Str()] = native(s.ValueSchema(), a.Elem, e.Value)
 			}
 			return out
 		}
 		out := []any{}
 		for _, e := range v.Map().Entries() {
-			out = append(out, map[string]any{"key": native(s.KeySchema(), a.elem.fields[0].schema, e.Key),
-				"value": native(s.ValueSchema(), a.elem.fields[1].schema, e.Value)})
+			out = append(out, map[string]any{"key": native(s.KeySchema(), a.Elem.Fields[0].Schema, e.Key),
+				"value": native(s.ValueSchema(), a.Elem.Fields[1].Schema, e.Value)})
 		}
 		return out
 	}
 	out := map[string]any{}
 	for i, f := range s.Fields() {
-		out[f.Name] = native(f.Schema, a.fields[i].schema, v.Struct().GetAt(i))
+		out[f.Name] = native(f.Schema, a.Fields[i].Schema, v.Struct().GetAt(i))
 	}
 	return out
 }
@@ -121,7 +122,7 @@ func TestPlanAgainstGoavro(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stripped := bare(a, map[*schema]*schema{})
+		stripped := bare(a, map[*schema.Schema]*schema.Schema{})
 		plain := mustPrint(stripped)
 		codec, err := goavro.NewCodec(plain)
 		if err != nil {

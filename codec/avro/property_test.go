@@ -9,6 +9,7 @@ import (
 	"github.com/linkedin/goavro/v2"
 	"pgregory.net/rapid"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
@@ -227,7 +228,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := a.print()
+		text, err := a.Print()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,11 +263,11 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-func mustPrint(a *schema) string {
+func mustPrint(a *schema.Schema) string {
 	if a == nil {
 		return "none"
 	}
-	text, _ := a.print()
+	text, _ := a.Print()
 	return text
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
@@ -49,7 +50,7 @@ func TestFastavro(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		stripped := bare(a, map[*schema]*schema{})
+		stripped := bare(a, map[*schema.Schema]*schema.Schema{})
 		line, _ := json.Marshal(map[string]string{"full": mustPrint(a), "bare": mustPrint(stripped), "hex": hex.EncodeToString(b)})
 		if _, err := in.Write(append(line, '\n')); err != nil {
 			t.Fatal(err)

@@ -5,21 +5,22 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
 )
 
 // toConnect maps Avro schemas to Connect schemas, as AvroData.toConnectSchema.
 type toConnect struct {
 	*options
-	unions int                             // generalized unions so far
-	around map[*schema]*data.SchemaBuilder // records that are being built
+	unions int                                    // generalized unions so far
+	around map[*schema.Schema]*data.SchemaBuilder // records that are being built
 	done   map[mapped]*data.Schema
 	depth  int
 }
 
 // mapped is everything on which a Connect schema depends, but for field defaults.
 type mapped struct {
-	s        *schema
+	s        *schema.Schema
 	optional bool
 	doc      string
 }
@@ -35,32 +36,32 @@ type fieldInfo struct {
 // connectSchema returns the Connect schema of an Avro schema; nil for that of
 // schemaless values. version is the registry's, 0 for none; it counts where the
 // schema has no connect.version.
-func (o *options) connectSchema(a *schema, version int) (*data.Schema, error) {
-	if a.fullName() == anything.fullName() && same(a, anything) {
+func (o *options) connectSchema(a *schema.Schema, version int) (*data.Schema, error) {
+	if a.FullName() == anything.FullName() && schema.Same(a, anything) {
 		return nil, nil
 	}
-	t := &toConnect{options: o, around: make(map[*schema]*data.SchemaBuilder), done: make(map[mapped]*data.Schema)}
+	t := &toConnect{options: o, around: make(map[*schema.Schema]*data.SchemaBuilder), done: make(map[mapped]*data.Schema)}
 	return t.schema(a, false, fieldInfo{}, version)
 }
 
 // inside is schema for what stands inside another one.
-func (t *toConnect) inside(a *schema, optional bool, doc string, hasDoc bool) (*data.Schema, error) {
+func (t *toConnect) inside(a *schema.Schema, optional bool, doc string, hasDoc bool) (*data.Schema, error) {
 	if b, ok := t.around[a]; ok {
 		return b.Self(optional), nil
 	}
 	return t.schema(a, optional, fieldInfo{doc: doc, hasDoc: hasDoc}, 0)
 }
 
-func (t *toConnect) schema(a *schema, optional bool, f fieldInfo, version int) (*data.Schema, error) {
+func (t *toConnect) schema(a *schema.Schema, optional bool, f fieldInfo, version int) (*data.Schema, error) {
 	if b, ok := t.around[a]; ok {
 		return b.Self(optional), nil
 	}
-	if t.depth++; t.depth > maxDepth {
-		return nil, errDeep
+	if t.depth++; t.depth > schema.MaxDepth {
+		return nil, schema.ErrDeep
 	}
 	defer func() { t.depth-- }()
 	key := mapped{a, optional, f.doc}
-	reuse := !f.hasDef && version == 0 && !(a.typ == tUnion && t.sumTypes) // those are numbered
+	reuse := !f.hasDef && version == 0 && !(a.Type == schema.Union && t.sumTypes) // those are numbered
 	if s, ok := t.done[key]; ok && reuse {
 		return s, nil
 	}
@@ -71,19 +72,19 @@ func (t *toConnect) schema(a *schema, optional bool, f fieldInfo, version int) (
 	return s, err
 }
 
-func (t *toConnect) build(a *schema, optional bool, f fieldInfo, version int) (*data.Schema, error) {
+func (t *toConnect) build(a *schema.Schema, optional bool, f fieldInfo, version int) (*data.Schema, error) {
 	var b *data.SchemaBuilder
 	var name string // that the schema has already
 	var err error
-	switch a.typ {
-	case tNull:
+	switch a.Type {
+	case schema.Null:
 		return nil, data.Errorf("Standalone null schemas are not supported by this converter")
-	case tUnion:
+	case schema.Union:
 		if s, ok, err := t.simpleUnion(a, f); ok || err != nil {
 			return s, err
 		}
 		b, name, optional, err = t.union(a, optional)
-	case tRecord:
+	case schema.Record:
 		b, err = t.record(a)
 	default:
 		b, name, err = t.plain(a)
@@ -98,7 +99,7 @@ func (t *toConnect) build(a *schema, optional bool, f fieldInfo, version int) (*
 		return nil, err
 	}
 	def, hasDef := f.def, f.hasDef
-	if connect, ok := a.prop(propDefault); !hasDef {
+	if connect, ok := a.Prop(propDefault); !hasDef {
 		def, hasDef = connect, ok
 	} else if !t.discardDocs && t.metadata && !ok {
 		b.Param(fieldDefaultParam, "true")
@@ -129,15 +130,15 @@ func (t *toConnect) build(a *schema, optional bool, f fieldInfo, version int) (*
 
 // simpleUnion maps the unions that leave no trace: null and one other type, and
 // one type alone.
-func (t *toConnect) simpleUnion(a *schema, f fieldInfo) (*data.Schema, bool, error) {
-	if len(a.branches) == 1 && t.flattenSingle {
-		s, err := t.inside(a.branches[0], false, f.doc, f.hasDoc)
+func (t *toConnect) simpleUnion(a *schema.Schema, f fieldInfo) (*data.Schema, bool, error) {
+	if len(a.Branches) == 1 && t.flattenSingle {
+		s, err := t.inside(a.Branches[0], false, f.doc, f.hasDoc)
 		return s, true, err
 	}
-	if len(a.branches) == 2 {
-		for i, b := range a.branches {
-			if b.typ == tNull && len(b.props) == 0 {
-				s, err := t.inside(a.branches[1-i], true, f.doc, f.hasDoc)
+	if len(a.Branches) == 2 {
+		for i, b := range a.Branches {
+			if b.Type == schema.Null && len(b.Props) == 0 {
+				s, err := t.inside(a.Branches[1-i], true, f.doc, f.hasDoc)
 				return s, true, err
 			}
 		}
@@ -146,20 +147,20 @@ func (t *toConnect) simpleUnion(a *schema, f fieldInfo) (*data.Schema, bool, err
 }
 
 // branchName is the name of the field of a union's struct that holds a branch.
-func (o *options) branchName(a *schema, index int) string {
+func (o *options) branchName(a *schema.Schema, index int) string {
 	switch {
 	case o.sumTypes:
 		return sumUnionPrefix + "field_" + strconv.Itoa(index)
-	case !a.typ.named():
-		return a.typ.String()
+	case !a.Type.Named():
+		return a.Type.String()
 	case o.enhanced:
-		return a.fullName()
+		return a.FullName()
 	}
-	_, name := o.split(a.name)
+	_, name := o.split(a.Name)
 	return name
 }
 
-func (t *toConnect) union(a *schema, optional bool) (*data.SchemaBuilder, string, bool, error) {
+func (t *toConnect) union(a *schema.Schema, optional bool) (*data.SchemaBuilder, string, bool, error) {
 	name := unionName
 	if t.sumTypes {
 		name = sumUnionPrefix + strconv.Itoa(t.unions)
@@ -170,8 +171,8 @@ func (t *toConnect) union(a *schema, optional bool) (*data.SchemaBuilder, string
 		b.Param(sumUnionParam, name)
 	}
 	seen := make(map[string]bool)
-	for i, m := range a.branches {
-		if m.typ == tNull {
+	for i, m := range a.Branches {
+		if m.Type == schema.Null {
 			optional = true
 			continue
 		}
@@ -189,48 +190,48 @@ func (t *toConnect) union(a *schema, optional bool) (*data.SchemaBuilder, string
 	return b, name, optional, nil
 }
 
-func (t *toConnect) record(a *schema) (*data.SchemaBuilder, error) {
+func (t *toConnect) record(a *schema.Schema) (*data.SchemaBuilder, error) {
 	b := data.NewStructSchema()
 	t.around[a] = b
 	docs := !t.discardDocs && t.metadata
-	if docs && a.hasDoc {
-		b.Param(recordDocParam, a.doc)
+	if docs && a.HasDoc {
+		b.Param(recordDocParam, a.Doc)
 	}
-	for i := range a.fields {
-		f := &a.fields[i]
-		if docs && f.hasDoc {
-			b.Param(fieldDocParam+f.name, f.doc)
+	for i := range a.Fields {
+		f := &a.Fields[i]
+		if docs && f.HasDoc {
+			b.Param(fieldDocParam+f.Name, f.Doc)
 		}
-		s, err := t.schema(f.schema, false, fieldInfo{f.def, f.hasDef, f.doc, f.hasDoc}, 0)
+		s, err := t.schema(f.Schema, false, fieldInfo{f.Default, f.HasDefault, f.Doc, f.HasDoc}, 0)
 		if err != nil {
 			return nil, err
 		}
-		if p, ok := f.props.get(propParameters); ok && t.metadata {
+		if p, ok := f.Props.Get(propParameters); ok && t.metadata {
 			if s, err = withParams(s, p); err != nil {
 				return nil, err
 			}
 		}
-		b.Field(f.name, s)
+		b.Field(f.Name, s)
 	}
 	return b, nil
 }
 
 // withParams adds a field's own parameters to those of the named type it refers to.
 func withParams(s *data.Schema, params any) (*data.Schema, error) {
-	obj, ok := params.(object)
+	obj, ok := params.(schema.Object)
 	if !ok || s.Repeats() {
 		return s, nil
 	}
 	differ := false
 	var add []data.Param
 	for _, m := range obj {
-		text, isText := m.val.(string)
+		text, isText := m.Value.(string)
 		if !isText {
-			text = string(appendJSON(nil, m.val))
+			text = string(schema.AppendJSON(nil, m.Value))
 		}
-		have, _ := s.Param(m.key)
+		have, _ := s.Param(m.Key)
 		differ = differ || have != text
-		add = append(add, data.Param{Key: m.key, Value: text})
+		add = append(add, data.Param{Key: m.Key, Value: text})
 	}
 	if !differ {
 		return s, nil
@@ -251,68 +252,68 @@ func withParams(s *data.Schema, params any) (*data.Schema, error) {
 }
 
 // plain maps what is neither a record nor a union. name is that of a logical type.
-func (t *toConnect) plain(a *schema) (b *data.SchemaBuilder, name string, err error) {
-	switch a.typ {
-	case tBoolean:
+func (t *toConnect) plain(a *schema.Schema) (b *data.SchemaBuilder, name string, err error) {
+	switch a.Type {
+	case schema.Boolean:
 		return data.NewSchema(data.Boolean), "", nil
-	case tFloat:
+	case schema.Float:
 		return data.NewSchema(data.Float32), "", nil
-	case tDouble:
+	case schema.Double:
 		return data.NewSchema(data.Float64), "", nil
-	case tString:
+	case schema.String:
 		return data.NewSchema(data.String), "", nil
-	case tBytes, tFixed:
+	case schema.Bytes, schema.Fixed:
 		b = data.NewSchema(data.Bytes)
-		if a.logical("decimal") {
+		if a.IsLogical("decimal") {
 			name = data.DecimalName
 			if b, err = decimalSchema(a); err != nil {
 				return nil, "", err
 			}
 		}
-		if a.typ == tFixed {
-			b.Param(fixedSizeParam, strconv.Itoa(a.size))
+		if a.Type == schema.Fixed {
+			b.Param(fixedSizeParam, strconv.Itoa(a.Size))
 		}
 		return b, name, nil
-	case tInt:
+	case schema.Int:
 		return intSchema(a)
-	case tLong:
-		if a.logical("timestamp-millis") {
+	case schema.Long:
+		if a.IsLogical("timestamp-millis") {
 			return data.NewSchema(data.Int64).Name(data.TimestampName).Version(1), data.TimestampName, nil
 		}
 		return data.NewSchema(data.Int64), "", nil
-	case tEnum:
+	case schema.Enum:
 		return t.enum(a), "", nil
-	case tMap:
-		v, err := t.inside(a.elem, false, "", false)
+	case schema.Map:
+		v, err := t.inside(a.Elem, false, "", false)
 		return data.NewMapSchema(data.StringSchema, v), "", err
 	}
-	if !a.elem.isMapEntry() {
-		v, err := t.inside(a.elem, false, "", false)
+	if !isMapEntry(a.Elem) {
+		v, err := t.inside(a.Elem, false, "", false)
 		return data.NewArraySchema(v), "", err
 	}
-	kf, vf := a.elem.field(keyField), a.elem.field(valueField)
-	if len(a.elem.fields) != 2 || kf == nil || vf == nil {
+	kf, vf := a.Elem.Field(keyField), a.Elem.Field(valueField)
+	if len(a.Elem.Fields) != 2 || kf == nil || vf == nil {
 		return nil, "", data.Errorf("Found map encoded as array of key-value pairs, but array elements do not match the expected format.")
 	}
-	k, err := t.inside(kf.schema, false, "", false)
+	k, err := t.inside(kf.Schema, false, "", false)
 	if err != nil {
 		return nil, "", err
 	}
-	v, err := t.inside(vf.schema, false, "", false)
+	v, err := t.inside(vf.Schema, false, "", false)
 	return data.NewMapSchema(k, v), "", err
 }
 
 // scaleOf returns a decimal's scale, 0 where it has none.
-func scaleOf(a *schema) int32 {
-	v, _ := a.prop(propScale)
+func scaleOf(a *schema.Schema) int32 {
+	v, _ := a.Prop(propScale)
 	n, _ := v.(json.Number)
 	scale, _ := strconv.ParseInt(string(n), 10, 32)
 	return int32(scale) //nolint:gosec // parsed with 32 bits
 }
 
-func decimalSchema(a *schema) (*data.SchemaBuilder, error) {
+func decimalSchema(a *schema.Schema) (*data.SchemaBuilder, error) {
 	b := data.NewDecimalSchema(scaleOf(a))
-	v, ok := a.prop(propPrecision)
+	v, ok := a.Prop(propPrecision)
 	if !ok || v == nil {
 		return b, nil
 	}
@@ -326,13 +327,13 @@ func decimalSchema(a *schema) (*data.SchemaBuilder, error) {
 	return b, nil
 }
 
-func intSchema(a *schema) (*data.SchemaBuilder, string, error) {
-	_, isLogical := a.prop(propLogical)
-	typ, hasType := a.prop(propType)
+func intSchema(a *schema.Schema) (*data.SchemaBuilder, string, error) {
+	_, isLogical := a.Prop(schema.LogicalType)
+	typ, hasType := a.Prop(propType)
 	switch {
-	case isLogical && a.logical("date"):
+	case isLogical && a.IsLogical("date"):
 		return data.NewSchema(data.Int32).Name(data.DateName).Version(1), data.DateName, nil
-	case isLogical && a.logical("time-millis"):
+	case isLogical && a.IsLogical("time-millis"):
 		return data.NewSchema(data.Int32).Name(data.TimeName).Version(1), data.TimeName, nil
 	case isLogical || !hasType:
 		return data.NewSchema(data.Int32), "", nil
@@ -344,24 +345,24 @@ func intSchema(a *schema) (*data.SchemaBuilder, string, error) {
 	return nil, "", data.Errorf("Connect type annotation for Avro int field is null")
 }
 
-func (t *toConnect) enum(a *schema) *data.SchemaBuilder {
+func (t *toConnect) enum(a *schema.Schema) *data.SchemaBuilder {
 	b := data.NewSchema(data.String)
-	if t.metadata && a.hasDoc {
+	if t.metadata && a.HasDoc {
 		if t.discardDocs {
-			b.Param(plainEnumDoc, a.doc)
+			b.Param(plainEnumDoc, a.Doc)
 		} else {
-			b.Param(enumDocParam+a.name, a.doc)
+			b.Param(enumDocParam+a.Name, a.Doc)
 		}
 	}
-	if t.metadata && !t.discardDocs && a.symbol != "" {
-		b.Param(enumDefaultParam+a.name, a.symbol)
+	if t.metadata && !t.discardDocs && a.Symbol != "" {
+		b.Param(enumDefaultParam+a.Name, a.Symbol)
 	}
 	param := enumParam
 	if t.sumTypes {
 		param = sumEnumParam
 	}
-	b.Param(param, a.fullName())
-	for i, sym := range a.symbols {
+	b.Param(param, a.FullName())
+	for i, sym := range a.Symbols {
 		if t.sumTypes {
 			b.Param(param+"."+sym, strconv.Itoa(i))
 		} else {
@@ -371,9 +372,9 @@ func (t *toConnect) enum(a *schema) *data.SchemaBuilder {
 	return b
 }
 
-func (t *toConnect) addDoc(a *schema, b *data.SchemaBuilder, f fieldInfo) {
+func (t *toConnect) addDoc(a *schema.Schema, b *data.SchemaBuilder, f fieldInfo) {
 	if !t.discardDocs {
-		if d, ok := a.prop(propDoc); ok && t.metadata {
+		if d, ok := a.Prop(propDoc); ok && t.metadata {
 			if text, ok := d.(string); ok {
 				b.Doc(text)
 			}
@@ -383,23 +384,23 @@ func (t *toConnect) addDoc(a *schema, b *data.SchemaBuilder, f fieldInfo) {
 	switch {
 	case f.hasDoc:
 		b.Doc(f.doc)
-	case a.hasDoc:
-		b.Doc(a.doc)
+	case a.HasDoc:
+		b.Doc(a.Doc)
 	default:
-		b.Doc(a.text(propDoc))
+		b.Doc(a.TextProp(propDoc))
 	}
-	if t.metadata && a.hasDoc {
-		b.Param(plainRecordDoc, a.doc)
+	if t.metadata && a.HasDoc {
+		b.Param(plainRecordDoc, a.Doc)
 	}
 }
 
-func (t *toConnect) addMetadata(a *schema, b *data.SchemaBuilder, logical string, version int) error {
-	own := logical != "" && a.typ != tUnion // a logical type has version 1
-	if v, ok := a.prop(propVersion); ok {
+func (t *toConnect) addMetadata(a *schema.Schema, b *data.SchemaBuilder, logical string, version int) error {
+	own := logical != "" && a.Type != schema.Union // a logical type has version 1
+	if v, ok := a.Prop(propVersion); ok {
 		num, ok := v.(json.Number)
 		n, err := strconv.ParseInt(string(num), 10, 32)
 		if !ok || err != nil {
-			return data.Errorf("Invalid Connect version found: %s", appendJSON(nil, v))
+			return data.Errorf("Invalid Connect version found: %s", schema.AppendJSON(nil, v))
 		}
 		version = int(n)
 	} else if version == 0 || own {
@@ -411,45 +412,45 @@ func (t *toConnect) addMetadata(a *schema, b *data.SchemaBuilder, logical string
 		}
 		b.Version(int32(version)) //nolint:gosec // parsed with 32 bits
 	}
-	if v, ok := a.prop(propParameters); ok && t.metadata {
-		obj, ok := v.(object)
+	if v, ok := a.Prop(propParameters); ok && t.metadata {
+		obj, ok := v.(schema.Object)
 		if !ok {
-			return data.Errorf("Expected JSON object for schema parameters but found: %s", appendJSON(nil, v))
+			return data.Errorf("Expected JSON object for schema parameters but found: %s", schema.AppendJSON(nil, v))
 		}
 		for _, m := range obj {
-			text, ok := m.val.(string)
+			text, ok := m.Value.(string)
 			if !ok {
-				return data.Errorf("Expected schema parameter values to be strings but found: %s", appendJSON(nil, m.val))
+				return data.Errorf("Expected schema parameter values to be strings but found: %s", schema.AppendJSON(nil, m.Value))
 			}
-			b.Param(m.key, text)
+			b.Param(m.Key, text)
 		}
 	}
-	for _, m := range a.props {
-		if strings.HasPrefix(m.key, "avro") {
-			text, ok := m.val.(string)
+	for _, m := range a.Props {
+		if strings.HasPrefix(m.Key, "avro") {
+			text, ok := m.Value.(string)
 			if !ok {
-				text = string(appendJSON(nil, m.val))
+				text = string(schema.AppendJSON(nil, m.Value))
 			}
-			b.Param(m.key, text)
+			b.Param(m.Key, text)
 		}
 	}
 	if logical == "" {
 		return nil
 	}
-	if n, ok := a.prop(propName); ok && n != logical {
-		return data.Errorf("Mismatched names: name already added to SchemaBuilder (%s) differs from name in source schema (%s)", logical, appendJSON(nil, n))
+	if n, ok := a.Prop(propName); ok && n != logical {
+		return data.Errorf("Mismatched names: name already added to SchemaBuilder (%s) differs from name in source schema (%s)", logical, schema.AppendJSON(nil, n))
 	}
 	return nil
 }
 
-func (t *toConnect) nameOf(a *schema) (string, error) {
+func (t *toConnect) nameOf(a *schema.Schema) (string, error) {
 	name := ""
-	if v, ok := a.prop(propName); ok && v != nil {
+	if v, ok := a.Prop(propName); ok && v != nil {
 		if name, ok = v.(string); !ok {
-			return "", data.Errorf("Invalid schema name: %s", appendJSON(nil, v))
+			return "", data.Errorf("Invalid schema name: %s", schema.AppendJSON(nil, v))
 		}
-	} else if a.typ.named() {
-		name = a.fullName()
+	} else if a.Type.Named() {
+		name = a.FullName()
 	}
 	if strings.HasPrefix(name, namespace+"."+defaultName) {
 		return "", nil

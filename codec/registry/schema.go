@@ -52,6 +52,15 @@ type Dependency struct {
 	Schema *Schema
 }
 
+// Texts returns the texts of what a schema refers to, in their order.
+func Texts(deps []Dependency) []string {
+	out := make([]string, len(deps))
+	for i := range deps {
+		out[i] = deps[i].Schema.Text
+	}
+	return out
+}
+
 func (s *Schema) kind() Type {
 	if s.Type == "" {
 		return Avro

@@ -1,7 +1,8 @@
 // Package compat checks schemas of a registry: whether one is valid, and whether a
 // reader with one can read what was written with another. Avro is checked by the
 // rules of its specification's schema resolution; JSON Schema and Protobuf by the
-// commonest of theirs, see the functions. It imports codec/registry.
+// commonest of theirs, see the functions. It imports
+// codec/avro/schema and codec/registry.
 package compat
 
 import (

@@ -80,7 +80,7 @@ func TestAvroReferences(t *testing.T) {
 	if _, err := Canonical(s, dep("int"), false); err != nil {
 		t.Error(err)
 	}
-	if _, err := Canonical(s, nil, false); err == nil || !strings.Contains(err.Error(), `"a.P" is not a defined name`) {
+	if _, err := Canonical(s, nil, false); err == nil || !strings.Contains(err.Error(), `Undefined name: "P"`) {
 		t.Error(err)
 	}
 	if p := Check(s, s, dep("long"), dep("int")); len(p) > 0 {
@@ -97,20 +97,27 @@ func TestInvalid(t *testing.T) {
 		text, want string
 	}{
 		{registry.Avro, `{"type":"record"`, "unexpected EOF"},
-		{registry.Avro, `"strin"`, `"strin" is not a defined name`},
-		{registry.Avro, `{"name":"x"}`, "has no type"},
-		{registry.Avro, `{"type":"record","name":"R"}`, "record R has no fields"},
-		{registry.Avro, `{"type":"record","name":"1R","fields":[]}`, `illegal name "1R"`},
-		{registry.Avro, record(`{"name":"x","type":"int"},{"name":"x","type":"int"}`), "has the field x twice"},
-		{registry.Avro, record(`{"name":"x","type":"int","default":"1"}`), `invalid default "1" for the field x`},
-		{registry.Avro, record(`{"name":"x","type":"int","default":3000000000}`), "invalid default"},
-		{registry.Avro, `["int","int"]`, "int is twice in a union"},
-		{registry.Avro, `["int",["null"]]`, "a union stands directly in a union"},
-		{registry.Avro, `{"type":"enum","name":"E","symbols":["A","A"]}`, "there twice"},
-		{registry.Avro, `{"type":"fixed","name":"F","size":-1}`, "is no size"},
-		{registry.Avro, `{"type":"array"}`, "has no items"},
-		{registry.Avro, `"int" 5`, "there is more"},
-		{registry.Avro, strings.Repeat(`{"type":"array","items":`, 2000) + `"int"` + strings.Repeat("}", 2000), "nested too deeply"},
+		{registry.Avro, `"strin"`, `Undefined name: "strin"`},
+		{registry.Avro, `{"name":"x"}`, "no type: "},
+		{registry.Avro, `{"type":"record","name":"R"}`, "the record R has no fields"},
+		{registry.Avro, `{"type":"record","name":"1R","fields":[]}`, "the record 1R: Illegal initial character: 1R"},
+		{registry.Avro, record(`{"name":"x","type":"int"},{"name":"x","type":"int"}`), "Duplicate field x in record a.R"},
+		{registry.Avro, record(`{"name":"x","type":"int","default":"1"}`), `Invalid default for field x: "1" not a int`},
+		{registry.Avro, record(`{"name":"x","type":"int","default":3000000000}`), "Invalid default for field x: 3000000000"},
+		{registry.Avro, record(`{"name":"x","type":{"type":"array","items":"int"},"default":["1"]}`), `Invalid default for field x: ["1"] not a array`},
+		{registry.Avro, record(`{"name":"x","type":"R","default":{}}`), "Invalid default for field x"},
+		{registry.Avro, record(`{"name":"x y","type":"int"}`), "Illegal character in: x y"},
+		{registry.Avro, `{"type":"record","name":"R","namespace":"a.-","fields":[]}`, "Illegal initial character: -"},
+		{registry.Avro, `{"type":"enum","name":"E","symbols":["A B"]}`, "Illegal character in: A B"},
+		{registry.Avro, `{"type":"enum","name":"E","symbols":["A"],"default":"B"}`, "none of its symbols"},
+		{registry.Avro, `{"type":"fixed","name":"F","size":3000000000}`, "no size"},
+		{registry.Avro, `["int","int"]`, "Duplicate in union:int"},
+		{registry.Avro, `["int",["null"]]`, "Nested union: "},
+		{registry.Avro, `{"type":"enum","name":"E","symbols":["A","A"]}`, "comes twice"},
+		{registry.Avro, `{"type":"fixed","name":"F","size":-1}`, "invalid or no size of the fixed F"},
+		{registry.Avro, `{"type":"array"}`, "array has no items type"},
+		{registry.Avro, `"int" 5`, "text after the schema"},
+		{registry.Avro, strings.Repeat(`{"type":"array","items":`, 2000) + `"int"` + strings.Repeat("}", 2000), "nests too deeply"},
 		{registry.JSON, `5`, "an object or a boolean"},
 		{registry.JSON, `{"type":"strin"}`, `unknown type "strin"`},
 		{registry.Protobuf, `syntax = "proto3"; message A { int32 x = 1;`, "a } is missing"},

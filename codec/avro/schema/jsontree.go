@@ -1,4 +1,4 @@
-package avro
+package schema
 
 import (
 	"bytes"
@@ -12,31 +12,38 @@ import (
 	"github.com/troupeio/troupe/codec/javatext"
 )
 
-// A JSON text is a tree of nil, bool, json.Number, string, []any and object. The
-// order of members is kept, for it shows in the schemas that are registered.
-type object []member
+// Object is an object of JSON. A text is a tree of nil, bool, json.Number, string,
+// []any and Object. The order of members is kept, for it shows in the schemas that
+// are registered.
+type Object []Member
 
-type member struct {
-	key string
-	val any
+// Member is a member of an Object.
+type Member struct {
+	Key   string
+	Value any
 }
 
-func (o object) get(key string) (any, bool) {
+// Get returns a member's value.
+func (o Object) Get(key string) (any, bool) {
 	for i := range o {
-		if o[i].key == key {
-			return o[i].val, true
+		if o[i].Key == key {
+			return o[i].Value, true
 		}
 	}
 	return nil, false
 }
 
-var errDeep = errors.New("the schema nests too deeply")
+// ErrDeep is the error of what nests deeper than MaxDepth.
+var ErrDeep = errors.New("the schema nests too deeply")
 
 // parseJSON reads one JSON text.
 func parseJSON(text string) (any, error) {
 	d := json.NewDecoder(bytes.NewReader([]byte(text)))
 	d.UseNumber()
 	v, err := parseNode(d, 0)
+	if errors.Is(err, io.EOF) {
+		return nil, io.ErrUnexpectedEOF
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -47,8 +54,8 @@ func parseJSON(text string) (any, error) {
 }
 
 func parseNode(d *json.Decoder, depth int) (any, error) {
-	if depth > maxDepth {
-		return nil, errDeep
+	if depth > MaxDepth {
+		return nil, ErrDeep
 	}
 	tok, err := d.Token()
 	if err != nil {
@@ -67,7 +74,7 @@ func parseNode(d *json.Decoder, depth int) (any, error) {
 		_, err := d.Token()
 		return list, err
 	case json.Delim('{'):
-		obj := object{}
+		obj := Object{}
 		for d.More() {
 			key, err := d.Token()
 			if err != nil {
@@ -77,7 +84,7 @@ func parseNode(d *json.Decoder, depth int) (any, error) {
 			if err != nil {
 				return nil, err
 			}
-			obj = append(obj, member{key.(string), v})
+			obj = append(obj, Member{key.(string), v})
 		}
 		_, err := d.Token()
 		return obj, err
@@ -85,8 +92,8 @@ func parseNode(d *json.Decoder, depth int) (any, error) {
 	return tok, nil
 }
 
-// appendJSON writes a tree without spaces, as Java's Avro does.
-func appendJSON(dst []byte, v any) []byte {
+// AppendJSON writes a tree without spaces, as Java's Avro does.
+func AppendJSON(dst []byte, v any) []byte {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "null"...)
@@ -102,17 +109,17 @@ func appendJSON(dst []byte, v any) []byte {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendJSON(dst, e)
+			dst = AppendJSON(dst, e)
 		}
 		return append(dst, ']')
-	case object:
+	case Object:
 		dst = append(dst, '{')
 		for i, m := range v {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = append(appendQuoted(dst, m.key), ':')
-			dst = appendJSON(dst, m.val)
+			dst = append(appendQuoted(dst, m.Key), ':')
+			dst = AppendJSON(dst, m.Value)
 		}
 		return append(dst, '}')
 	}
@@ -145,10 +152,11 @@ func appendQuoted(dst []byte, s string) []byte {
 	return append(dst, '"')
 }
 
-func intNode(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
+// IntNode is a number of JSON.
+func IntNode(n int64) json.Number { return json.Number(strconv.FormatInt(n, 10)) }
 
-// floatNode is a number, or the text in which Java puts what JSON has no number for.
-func floatNode(f float64, bits int) any {
+// FloatNode is a number, or the text in which Java puts what JSON has no number for.
+func FloatNode(f float64, bits int) any {
 	switch {
 	case math.IsNaN(f):
 		return "NaN"
@@ -162,8 +170,8 @@ func floatNode(f float64, bits int) any {
 	return json.Number(javatext.AppendFloat64(nil, f))
 }
 
-// latin1 is a byte array as Avro's JSON has it: a character a byte.
-func latin1(b []byte) string {
+// Latin1 is a byte array as Avro's JSON has it: a character a byte.
+func Latin1(b []byte) string {
 	out := make([]byte, 0, len(b))
 	for _, c := range b {
 		out = utf8.AppendRune(out, rune(c))
@@ -171,8 +179,8 @@ func latin1(b []byte) string {
 	return string(out)
 }
 
-// unLatin1 is the inverse of latin1. Other characters become question marks, as in Java.
-func unLatin1(s string) []byte {
+// FromLatin1 is the inverse of Latin1. Other characters become question marks, as in Java.
+func FromLatin1(s string) []byte {
 	out := make([]byte, 0, len(s))
 	for _, r := range s {
 		if r > 0xff {

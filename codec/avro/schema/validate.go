@@ -1,0 +1,149 @@
+package schema
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/troupeio/troupe/codec/data"
+)
+
+// NameByte reports whether a name of Avro may hold c.
+func NameByte(c byte) bool {
+	return c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || c == '_'
+}
+
+// ValidName reports whether a text is a name in Avro, without a namespace.
+func ValidName(name string) bool {
+	if name == "" || name[0] >= '0' && name[0] <= '9' {
+		return false
+	}
+	for i := range len(name) {
+		if !NameByte(name[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// CheckName refuses what is no name in Avro, in the words of Java's Avro.
+func CheckName(name string) error {
+	switch {
+	case ValidName(name):
+		return nil
+	case name == "":
+		return data.Errorf("Empty name")
+	case !NameByte(name[0]) || name[0] >= '0' && name[0] <= '9':
+		return data.Errorf("Illegal initial character: %s", name)
+	}
+	return data.Errorf("Illegal character in: %s", name)
+}
+
+// Validate refuses what a registry refuses in a new schema, and readers let pass: a
+// name that is none, or a default that does not fit its field.
+func (s *Schema) Validate() error { return s.validate(make(map[*Schema]bool)) }
+
+func (s *Schema) validate(seen map[*Schema]bool) error {
+	if seen[s] {
+		return nil
+	}
+	seen[s] = true
+	if s.Type.Named() {
+		names := append([]string{s.Name}, s.Symbols...)
+		if s.Namespace != "" {
+			names = append(names, strings.Split(s.Namespace, ".")...)
+		}
+		for _, name := range names {
+			if err := CheckName(name); err != nil {
+				return fmt.Errorf("the %s %s: %w", s.Type, s.FullName(), err)
+			}
+		}
+	}
+	if s.Elem != nil {
+		return s.Elem.validate(seen)
+	}
+	for _, b := range s.Branches {
+		if err := b.validate(seen); err != nil {
+			return err
+		}
+	}
+	for i := range s.Fields {
+		f := &s.Fields[i]
+		if err := CheckName(f.Name); err != nil {
+			return fmt.Errorf("the record %s: %w", s.FullName(), err)
+		}
+		if f.HasDefault && !fits(f.Schema, f.Default, true, 0) {
+			return fmt.Errorf("Invalid default for field %s: %s not a %s", f.Name, AppendJSON(nil, f.Default), f.Schema.FullName()) //nolint:staticcheck // Avro's own message
+		}
+		if err := f.Schema.validate(seen); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// ValidDefault reports whether a JSON value may stand as the default of a field. Of
+// a union it has to be of the first branch: that is what all readers of Avro take.
+func ValidDefault(s *Schema, v any) bool { return fits(s, v, false, 0) }
+
+// fits is ValidDefault. A newer parser of Avro is lenient: it takes a default of any
+// branch of a union, and the texts that stand for numbers which JSON has not.
+func fits(s *Schema, v any, lenient bool, depth int) bool {
+	if depth++; depth > MaxDepth {
+		return false // a record whose default needs the record's default
+	}
+	switch s.Type {
+	case Null:
+		return v == nil
+	case Boolean:
+		_, ok := v.(bool)
+		return ok
+	case Int, Long:
+		n, ok := v.(json.Number)
+		bits := 64
+		if s.Type == Int {
+			bits = 32
+		}
+		_, err := strconv.ParseInt(string(n), 10, bits)
+		return ok && err == nil
+	case Float, Double:
+		_, ok := v.(json.Number)
+		return ok || lenient && (v == "NaN" || v == "Infinity" || v == "-Infinity")
+	case Bytes, String, Enum, Fixed:
+		_, ok := v.(string)
+		return ok
+	case Array:
+		list, ok := v.([]any)
+		for _, e := range list {
+			ok = ok && fits(s.Elem, e, lenient, depth)
+		}
+		return ok
+	case Map:
+		obj, ok := v.(Object)
+		for _, m := range obj {
+			ok = ok && fits(s.Elem, m.Value, lenient, depth)
+		}
+		return ok
+	case Union:
+		for i, b := range s.Branches {
+			if (i == 0 || lenient) && fits(b, v, lenient, depth) {
+				return true
+			}
+		}
+		return false
+	}
+	obj, ok := v.(Object)
+	for i := range s.Fields {
+		if !ok {
+			break
+		}
+		fd := &s.Fields[i]
+		if m, has := obj.Get(fd.Name); has {
+			ok = fits(fd.Schema, m, lenient, depth)
+		} else {
+			ok = fd.HasDefault && fits(fd.Schema, fd.Default, lenient, depth)
+		}
+	}
+	return ok
+}
