@@ -1,12 +1,9 @@
 package connectconfig
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +12,7 @@ import (
 	"github.com/troupeio/troupe/connectors"
 	"github.com/troupeio/troupe/connectors/file"
 	"github.com/troupeio/troupe/connectors/transforms"
+	"github.com/troupeio/troupe/internal/golden"
 )
 
 const oakc = "org.apache.kafka.connect."
@@ -31,34 +29,11 @@ type goldenRow struct {
 	answer configdef.Infos
 }
 
-// readGolden reads the recorded validations; a file that is not there skips the
-// test by name.
+// readGolden reads the recorded validations.
 func readGolden(t *testing.T) []*goldenRow {
 	t.Helper()
-	dir := os.Getenv("TROUPE_GOLDEN")
-	for up := "."; dir == ""; up = filepath.Join(up, "..") {
-		if _, err := os.Stat(filepath.Join(up, "go.mod")); err == nil {
-			dir = filepath.Join(up, "testdata", "golden")
-		} else if len(up) > 60 {
-			t.Fatal("no go.mod above the test")
-		}
-	}
-	f, err := os.Open(filepath.Join(dir, "config_validate.jsonl"))
-	if errors.Is(err, os.ErrNotExist) {
-		t.Skip("recorded vectors config_validate.jsonl are not there")
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	var rows []*goldenRow
-	in := bufio.NewScanner(f)
-	in.Buffer(nil, 1<<24)
-	for in.Scan() {
-		row := new(goldenRow)
-		if err := json.Unmarshal(in.Bytes(), row); err != nil {
-			t.Fatal(err)
-		}
+	rows := golden.Read[*goldenRow](t, "config_validate.jsonl")
+	for _, row := range rows {
 		if err := json.Unmarshal(row.Config, &row.config); err != nil {
 			t.Fatal(err)
 		}
@@ -68,10 +43,6 @@ func readGolden(t *testing.T) []*goldenRow {
 				t.Fatal(err)
 			}
 		}
-		rows = append(rows, row)
-	}
-	if err := in.Err(); err != nil {
-		t.Fatal(err)
 	}
 	return rows
 }

@@ -25,10 +25,15 @@ func Dir() string {
 	if d := os.Getenv("TROUPE_GOLDEN"); d != "" {
 		return d
 	}
+	return filepath.Join(root(), "testdata", "golden")
+}
+
+// root is the folder of go.mod, this one where there is none.
+func root() string {
 	d, err := os.Getwd()
 	for err == nil {
 		if _, e := os.Stat(filepath.Join(d, "go.mod")); e == nil {
-			return filepath.Join(d, "testdata", "golden")
+			return d
 		}
 		up := filepath.Dir(d)
 		if up == d {
@@ -36,7 +41,7 @@ func Dir() string {
 		}
 		d = up
 	}
-	return filepath.Join("testdata", "golden")
+	return "."
 }
 
 // Lines calls f with each line of a file of vectors. A file that the directory
@@ -81,16 +86,6 @@ func Read[T any](t testing.TB, file string) []T {
 		out = append(out, v)
 	})
 	return out
-}
-
-// Error is a recorded exception.
-type Error struct {
-	Phase           string
-	Class           string
-	Message         *string
-	Kafka           bool
-	CauseClass      string
-	MessageUnstable bool
 }
 
 // Bytes is a recorded byte array.
