@@ -92,7 +92,7 @@ func (c *Converter) FromConnect(topic string, s *data.Schema, v data.Value, dst 
 	}
 	reg, err := c.resolver.Write(topic, w.record, w.own)
 	if err != nil {
-		return nil, registry.Failure(registry.Avro, topic, true, err)
+		return nil, c.resolver.Failure(topic, true, err)
 	}
 	p, ok := w.plans[reg.Schema]
 	if !ok {
@@ -138,22 +138,13 @@ func (c *Converter) newWritten(s *data.Schema) (*written, error) {
 func (c *Converter) newPlan(topic string, s *data.Schema, reg *registry.Registered) (*writePlan, error) {
 	a, err := c.parse(reg.Schema)
 	if err != nil {
-		err = &codec.Error{Class: codec.SerializationException, Msg: "Error serializing Avro message", Cause: err, Fault: faultOf(err)}
-		return nil, registry.Failure(registry.Avro, topic, true, err)
+		return nil, c.resolver.Failure(topic, true, registry.Serialization("Error serializing Avro message", err))
 	}
 	enc, err := c.opts.encoderFor(s, a)
 	if err != nil {
 		return nil, err
 	}
 	return &writePlan{enc: enc, raw: a.Type == schema.Bytes}, nil
-}
-
-// faultOf keeps the blame of an outage, and blames the record for the rest.
-func faultOf(err error) codec.Fault {
-	if registry.IsOutage(err) {
-		return codec.OutageFault
-	}
-	return codec.RecordFault
 }
 
 // parse reads a schema of the registry with those that it refers to.
@@ -186,7 +177,7 @@ func (c *Converter) ToConnect(topic string, b []byte) (*data.Schema, data.Value,
 	}
 	id, rest, err := registry.Header(b)
 	if err != nil {
-		return nil, data.Null, registry.Failure(registry.Avro, topic, false, err)
+		return nil, data.Null, c.resolver.Failure(topic, false, err)
 	}
 	rd := c.lastRd
 	if key := (readKey{topic, id}); rd == nil || key != c.last {
@@ -217,20 +208,19 @@ func (c *Converter) ToConnect(topic string, b []byte) (*data.Schema, data.Value,
 	case errors.As(err, &own):
 		return nil, data.Null, err
 	}
-	return nil, data.Null, registry.Failure(registry.Avro, topic, false, &codec.Error{Class: codec.SerializationException,
-		Msg: fmt.Sprintf("Error deserializing Avro message for id %d", id), Cause: err, Fault: codec.RecordFault})
+	return nil, data.Null, c.resolver.Failure(topic, false,
+		registry.Serialization(fmt.Sprintf("Error deserializing Avro message for id %d", id), err))
 }
 
 func (c *Converter) newRead(key readKey) (*read, error) {
-	failure := func(err error) error { return registry.Failure(registry.Avro, key.topic, false, err) }
+	failure := func(err error) error { return c.resolver.Failure(key.topic, false, err) }
 	reg, err := c.resolver.Read(key.topic, key.id)
 	if err != nil {
 		return nil, failure(err)
 	}
 	a, err := c.parse(reg)
 	if err != nil {
-		return nil, failure(&codec.Error{Class: codec.SerializationException, Cause: err, Fault: faultOf(err),
-			Msg: fmt.Sprintf("Error deserializing Avro message for id %d", key.id)})
+		return nil, failure(registry.Serialization(fmt.Sprintf("Error deserializing Avro message for id %d", key.id), err))
 	}
 	version := 0
 	if _, has := a.Prop(propVersion); !has {
@@ -238,10 +228,7 @@ func (c *Converter) newRead(key readKey) (*read, error) {
 		if a.Type == schema.Record {
 			record = a.FullName()
 		}
-		// A schema that its subject has not is read all the same, without a version:
-		// records are copied between topics.
-		version, err = c.resolver.Version(key.topic, record, key.id, reg)
-		if err != nil && !registry.IsNotFound(err) {
+		if version, err = c.resolver.Version(key.topic, record, key.id, reg); err != nil {
 			return nil, failure(err)
 		}
 	}

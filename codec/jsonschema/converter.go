@@ -15,8 +15,6 @@ import (
 type Converter struct {
 	m         *Mapping
 	r         *registry.Resolver
-	ctx       context.Context //nolint:containedctx // a converter's calls have none; see Bind
-	useLatest bool
 	validate  bool
 	cacheSize int
 
@@ -64,7 +62,7 @@ func New(config map[string]string, isKey bool) (*Converter, error) {
 	}
 	size := max(v.Int(CacheSizeSetting), 1)
 	return &Converter{
-		m: m, r: r, ctx: context.Background(), useLatest: v.Bool(registry.UseLatestSetting), validate: v.Bool(FailInvalidSetting), cacheSize: size,
+		m: m, r: r, validate: v.Bool(FailInvalidSetting), cacheSize: size,
 		written: data.NewSchemaCache[*written](size),
 		read:    map[readKey]*read{},
 		valid:   map[*registry.Schema]*validator{},
@@ -72,10 +70,7 @@ func New(config map[string]string, isKey bool) (*Converter, error) {
 }
 
 // Bind does what [codec.Bound] asks of a converter.
-func (c *Converter) Bind(ctx context.Context) {
-	c.ctx = ctx
-	c.r.Bind(ctx)
-}
+func (c *Converter) Bind(ctx context.Context) { c.r.Bind(ctx) }
 
 // FromConnect appends v to dst in Confluent's wire format; see [codec.Converter].
 func (c *Converter) FromConnect(topic string, s *data.Schema, v data.Value, dst []byte) ([]byte, error) {
@@ -83,7 +78,7 @@ func (c *Converter) FromConnect(topic string, s *data.Schema, v data.Value, dst 
 		if v.IsNull() {
 			return nil, nil
 		}
-		return nil, c.failure(topic, true, serialization("Error serializing JSON message", fmt.Errorf("the record has no schema, and JSON Schema needs one")))
+		return nil, c.r.Failure(topic, true, registry.Serialization("Error serializing JSON message", fmt.Errorf("the record has no schema, and JSON Schema needs one")))
 	}
 	w, ok := c.written.Get(s)
 	if !ok {
@@ -102,7 +97,7 @@ func (c *Converter) FromConnect(topic string, s *data.Schema, v data.Value, dst 
 	}
 	reg, err := c.r.Write(topic, w.record, w.schema)
 	if err != nil {
-		return nil, c.failure(topic, true, err)
+		return nil, c.r.Failure(topic, true, err)
 	}
 	out, err := w.plan.Append(registry.AppendHeader(dst, reg.ID), v)
 	if err != nil {
@@ -110,7 +105,7 @@ func (c *Converter) FromConnect(topic string, s *data.Schema, v data.Value, dst 
 	}
 	if c.validate {
 		if err := c.check(reg.Schema, out[len(dst)+registry.HeaderSize:]); err != nil {
-			return nil, c.failure(topic, true, err)
+			return nil, c.r.Failure(topic, true, err)
 		}
 	}
 	return out, nil
@@ -124,10 +119,10 @@ func (c *Converter) ToConnect(topic string, b []byte) (*data.Schema, data.Value,
 	}
 	id, body, err := registry.Header(b)
 	if err != nil {
-		return nil, data.Null, c.failure(topic, false, err)
+		return nil, data.Null, c.r.Failure(topic, false, err)
 	}
 	k := c.last
-	if k == nil || k.key.id != id || k.key.topic != topic || c.useLatest {
+	if k == nil || k.key.id != id || k.key.topic != topic || c.r.UseLatest() {
 		if k, err = c.known(topic, id); err != nil {
 			return nil, data.Null, err
 		}
@@ -135,12 +130,12 @@ func (c *Converter) ToConnect(topic string, b []byte) (*data.Schema, data.Value,
 	}
 	if k.valid != nil {
 		if err := k.valid.check(body); err != nil {
-			return nil, data.Null, c.failure(topic, false, err)
+			return nil, data.Null, c.r.Failure(topic, false, err)
 		}
 	}
 	v, ok, err := k.plan.Read(body)
 	if !ok {
-		return nil, data.Null, c.failure(topic, false, serialization(fmt.Sprintf("Error deserializing JSON message for id %d", id), nil))
+		return nil, data.Null, c.r.Failure(topic, false, registry.Serialization(fmt.Sprintf("Error deserializing JSON message for id %d", id), nil))
 	}
 	if err != nil {
 		return nil, data.Null, err
@@ -151,44 +146,33 @@ func (c *Converter) ToConnect(topic string, b []byte) (*data.Schema, data.Value,
 // known returns what is kept for a schema that a record names by its id.
 func (c *Converter) known(topic string, id int) (*read, error) {
 	key := readKey{topic, id}
-	if k, ok := c.read[key]; ok && !c.useLatest {
+	if k, ok := c.read[key]; ok && !c.r.UseLatest() {
 		return k, nil
 	}
 	found, err := c.r.Read(topic, id)
 	if err != nil {
-		return nil, c.failure(topic, false, err)
+		return nil, c.r.Failure(topic, false, err)
 	}
-	record := title(found.Text)
-	version := 0
-	if c.useLatest {
-		// As in Java, where use.latest.version also says by which schema to read.
-		subject, err := c.r.Subject(topic, record)
-		if err != nil {
-			return nil, c.failure(topic, false, err)
-		}
-		latest, err := c.latest(subject)
-		if err != nil {
-			return nil, c.failure(topic, false, err)
-		}
-		key.id, found, version = latest.ID, latest.Schema, latest.Version
-		if k, ok := c.read[key]; ok {
-			return k, nil
-		}
-	} else if version, err = c.r.Version(topic, record, id, found); err != nil {
-		return nil, c.failure(topic, false, err)
-	}
-	refs, err := c.references(found)
+	reader, err := c.r.Reader(topic, title(found.Text), id, found)
 	if err != nil {
-		return nil, c.failure(topic, false, err)
+		return nil, c.r.Failure(topic, false, err)
 	}
-	s, err := c.m.Connect(found.Text, refs, int32(version)) //nolint:gosec // an int of the registry's
+	key.id, found = reader.ID, reader.Schema
+	if k, ok := c.read[key]; ok {
+		return k, nil
+	}
+	refs, err := c.r.References(found)
+	if err != nil {
+		return nil, c.r.Failure(topic, false, err)
+	}
+	s, err := c.m.Connect(found.Text, refs, int32(reader.Version)) //nolint:gosec // an int of the registry's
 	if err != nil {
 		return nil, err
 	}
 	k := &read{key: key, schema: s, plan: c.m.Plan(s)}
 	if c.validate {
 		if k.valid, err = newValidator(found.Text, refs); err != nil {
-			return nil, c.failure(topic, false, err)
+			return nil, c.r.Failure(topic, false, err)
 		}
 	}
 	if len(c.read) >= c.cacheSize {
@@ -198,26 +182,11 @@ func (c *Converter) known(topic string, id int) (*read, error) {
 	return k, nil
 }
 
-func (c *Converter) references(s *registry.Schema) (map[string]string, error) {
-	if len(s.References) == 0 {
-		return nil, nil
-	}
-	deps, err := c.r.Dependencies(s)
-	if err != nil {
-		return nil, err
-	}
-	refs := make(map[string]string, len(deps))
-	for _, d := range deps {
-		refs[d.Name] = d.Schema.Text
-	}
-	return refs, nil
-}
-
 // check validates a record that was written.
 func (c *Converter) check(s *registry.Schema, body []byte) error {
 	v, ok := c.valid[s]
 	if !ok {
-		refs, err := c.references(s)
+		refs, err := c.r.References(s)
 		if err != nil {
 			return err
 		}
@@ -232,15 +201,6 @@ func (c *Converter) check(s *registry.Schema, body []byte) error {
 	return v.check(body)
 }
 
-// failure words an error of the registry or of serialization.
-func (c *Converter) failure(topic string, write bool, err error) error {
-	return registry.Failure(registry.JSON, topic, write, err)
-}
-
-func serialization(msg string, cause error) error {
-	return &codec.Error{Class: codec.SerializationException, Msg: msg, Cause: cause, Fault: codec.RecordFault}
-}
-
 // title returns the name that a schema has for the strategies of subjects.
 func title(text string) string {
 	d, err := parseDocument(text)
@@ -250,9 +210,4 @@ func title(text string) string {
 	m, _ := d.root.(map[string]any)
 	t, _ := m["title"].(string)
 	return t
-}
-
-// latest returns the newest schema of a subject.
-func (c *Converter) latest(subject string) (*registry.Registered, error) {
-	return c.r.Client.Latest(c.ctx, subject)
 }

@@ -220,6 +220,23 @@ func TestReferences(t *testing.T) {
 	}
 }
 
+// TestCopied reads a record that was copied from another topic: its schema is not in
+// the subject of this one, and has no version there.
+func TestCopied(t *testing.T) {
+	c, fake := newConverter(t, map[string]string{registry.ValueStrategySetting: registry.TopicRecordNameStrategy})
+	id, _, err := fake.RegisterSchema("elsewhere-A", sr.Schema{Schema: `{"type":"object","title":"A","properties":{"a":{"type":"string"}}}`, Type: sr.TypeJSON})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, got, err := c.ToConnect("t", append(registry.AppendHeader(nil, id), `{"a":"v"}`...))
+	if err != nil || got.String() != "Struct{a=v}" {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	if v, has := s.Version(); has {
+		t.Errorf("it has version %d", v)
+	}
+}
+
 // TestUnions covers how a value finds its branch.
 func TestUnions(t *testing.T) {
 	m := &Mapping{}

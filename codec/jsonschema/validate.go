@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/troupeio/troupe/codec/registry"
 )
 
 // validator checks documents against a schema, for json.fail.invalid.schema.
@@ -43,15 +45,15 @@ func newValidator(text string, refs map[string]string) (*validator, error) {
 			url = base[:strings.LastIndexByte(base, '/')+1] + name
 		}
 		if err := add(url, t); err != nil {
-			return nil, serialization("Invalid JSON schema", err)
+			return nil, registry.Serialization("Invalid JSON schema", err)
 		}
 	}
 	if err := add(base, text); err != nil {
-		return nil, serialization("Invalid JSON schema", err)
+		return nil, registry.Serialization("Invalid JSON schema", err)
 	}
 	s, err := c.Compile(base)
 	if err != nil {
-		return nil, serialization("Invalid JSON schema", err)
+		return nil, registry.Serialization("Invalid JSON schema", err)
 	}
 	return &validator{s}, nil
 }
@@ -59,10 +61,10 @@ func newValidator(text string, refs map[string]string) (*validator, error) {
 func (v *validator) check(body []byte) error {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(body))
 	if err != nil {
-		return serialization("JSON does not match schema of type JSON", err)
+		return registry.Serialization("JSON does not match schema of type JSON", err)
 	}
 	if err := v.s.Validate(doc); err != nil {
-		return serialization("Validation error in JSON, Error report:\n"+err.Error(), err)
+		return registry.Serialization("Validation error in JSON, Error report:\n"+err.Error(), err)
 	}
 	return nil
 }

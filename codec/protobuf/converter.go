@@ -17,14 +17,13 @@ import (
 type Converter struct {
 	m         *Mapping
 	r         *registry.Resolver
-	ctx       context.Context //nolint:containedctx // a converter's calls have none; see Bind
-	useLatest bool
 	cacheSize int
 
 	written *data.SchemaCache[*written]
 	read    map[string][]*read // by topic
 	nRead   int
 	last    *read
+	files   map[*registry.Schema]protoreflect.FileDescriptor // compiled
 }
 
 // written is what is kept for a schema that was written.
@@ -66,15 +65,12 @@ func New(config map[string]string, isKey bool) (*Converter, error) {
 		return nil, err
 	}
 	size := max(v.Int(CacheSizeSetting), 1)
-	return &Converter{m: m, r: r, ctx: context.Background(), useLatest: v.Bool(registry.UseLatestSetting), cacheSize: size,
-		written: data.NewSchemaCache[*written](size), read: map[string][]*read{}}, nil
+	return &Converter{m: m, r: r, cacheSize: size,
+		written: data.NewSchemaCache[*written](size), read: map[string][]*read{}, files: map[*registry.Schema]protoreflect.FileDescriptor{}}, nil
 }
 
 // Bind does what [codec.Bound] asks of a converter.
-func (c *Converter) Bind(ctx context.Context) {
-	c.ctx = ctx
-	c.r.Bind(ctx)
-}
+func (c *Converter) Bind(ctx context.Context) { c.r.Bind(ctx) }
 
 // FromConnect appends v to dst in Confluent's wire format; see [codec.Converter].
 func (c *Converter) FromConnect(topic string, s *data.Schema, v data.Value, dst []byte) ([]byte, error) {
@@ -82,7 +78,7 @@ func (c *Converter) FromConnect(topic string, s *data.Schema, v data.Value, dst 
 		return nil, nil
 	}
 	if s == nil {
-		return nil, c.failure(topic, true, serialization("Error serializing Protobuf message", fmt.Errorf("the record has no schema, and Protobuf needs one")))
+		return nil, c.r.Failure(topic, true, registry.Serialization("Error serializing Protobuf message", fmt.Errorf("the record has no schema, and Protobuf needs one")))
 	}
 	w, ok := c.written.Get(s)
 	if !ok {
@@ -94,12 +90,12 @@ func (c *Converter) FromConnect(topic string, s *data.Schema, v data.Value, dst 
 	}
 	reg, err := c.r.Write(topic, w.name, w.schema)
 	if err != nil {
-		return nil, c.failure(topic, true, err)
+		return nil, c.r.Failure(topic, true, err)
 	}
 	path := w.path
 	if reg.Schema != w.schema {
 		if path, err = c.pathIn(w, reg.Schema); err != nil {
-			return nil, c.failure(topic, true, err)
+			return nil, c.r.Failure(topic, true, err)
 		}
 	}
 	return w.enc.append(registry.AppendIndexes(registry.AppendHeader(dst, reg.ID), path), v)
@@ -140,25 +136,29 @@ func (c *Converter) pathIn(w *written, s *registry.Schema) ([]int, error) {
 	}
 	path, ok := pathOf(f, w.name)
 	if !ok {
-		return nil, serialization("Error serializing Protobuf message", fmt.Errorf("the schema in the registry has no message %s", w.name))
+		return nil, registry.Serialization("Error serializing Protobuf message", fmt.Errorf("the schema in the registry has no message %s", w.name))
 	}
 	w.other, w.otherPath = s, path
 	return path, nil
 }
 
 func (c *Converter) compileRegistered(s *registry.Schema) (protoreflect.FileDescriptor, error) {
-	var refs map[string]string
-	if len(s.References) > 0 {
-		deps, err := c.r.Dependencies(s)
-		if err != nil {
-			return nil, err
-		}
-		refs = make(map[string]string, len(deps))
-		for _, d := range deps {
-			refs[d.Name] = d.Schema.Text
-		}
+	if f, ok := c.files[s]; ok {
+		return f, nil
 	}
-	return compile(s.Text, refs)
+	refs, err := c.r.References(s)
+	if err != nil {
+		return nil, err
+	}
+	f, err := compile(s.Text, refs)
+	if err != nil {
+		return nil, err
+	}
+	if len(c.files) >= c.cacheSize {
+		clear(c.files)
+	}
+	c.files[s] = f
+	return f, nil
 }
 
 // ToConnect reads a record; see [codec.Converter]. Strings of the result share b.
@@ -168,15 +168,15 @@ func (c *Converter) ToConnect(topic string, b []byte) (*data.Schema, data.Value,
 	}
 	id, rest, err := registry.Header(b)
 	if err != nil {
-		return nil, data.Null, c.failure(topic, false, err)
+		return nil, data.Null, c.r.Failure(topic, false, err)
 	}
 	k := c.last
-	if len(rest) > 0 && rest[0] == 0 && k != nil && k.id == id && k.topic == topic && len(k.path) == 1 && k.path[0] == 0 && !c.useLatest {
+	if len(rest) > 0 && rest[0] == 0 && k != nil && k.id == id && k.topic == topic && len(k.path) == 1 && k.path[0] == 0 && !c.r.UseLatest() {
 		rest = rest[1:] // the first message of the schema, as of the record before
 	} else {
 		var path []int
 		if path, rest, err = registry.Indexes(rest); err != nil {
-			return nil, data.Null, c.failure(topic, false, err)
+			return nil, data.Null, c.r.Failure(topic, false, err)
 		}
 		if k, err = c.known(topic, id, path); err != nil {
 			return nil, data.Null, err
@@ -185,7 +185,7 @@ func (c *Converter) ToConnect(topic string, b []byte) (*data.Schema, data.Value,
 	}
 	v, err := k.dec.read(rest)
 	if err == errWire || err == errUTF8 { //nolint:errorlint // they are returned as they are
-		return nil, data.Null, c.failure(topic, false, serialization(fmt.Sprintf("Error deserializing Protobuf message for id %d", id), err))
+		return nil, data.Null, c.r.Failure(topic, false, registry.Serialization(fmt.Sprintf("Error deserializing Protobuf message for id %d", id), err))
 	}
 	if err != nil {
 		return nil, data.Null, err
@@ -193,59 +193,55 @@ func (c *Converter) ToConnect(topic string, b []byte) (*data.Schema, data.Value,
 	return k.schema, v, nil
 }
 
-// known returns what is kept for a message that a record names.
-func (c *Converter) known(topic string, id int, path []int) (*read, error) {
-	if !c.useLatest {
-		for _, k := range c.read[topic] {
-			if k.id == id && slices.Equal(k.path, path) {
-				return k, nil
-			}
+// cached returns what is kept for a message, nil for nothing.
+func (c *Converter) cached(topic string, id int, path []int) *read {
+	for _, k := range c.read[topic] {
+		if k.id == id && slices.Equal(k.path, path) {
+			return k
 		}
+	}
+	return nil
+}
+
+// known returns what is kept for a message that a record names, or reads its schema.
+func (c *Converter) known(topic string, id int, path []int) (*read, error) {
+	if k := c.cached(topic, id, path); k != nil && !c.r.UseLatest() {
+		return k, nil
 	}
 	found, err := c.r.Read(topic, id)
 	if err != nil {
-		return nil, c.failure(topic, false, err)
+		return nil, c.r.Failure(topic, false, err)
 	}
 	f, err := c.compileRegistered(found)
 	if err != nil {
-		return nil, c.failure(topic, false, err)
+		return nil, c.r.Failure(topic, false, err)
 	}
 	md, err := messageAt(f, path)
 	if err != nil {
-		return nil, c.failure(topic, false, serialization(fmt.Sprintf("Error deserializing Protobuf message for id %d", id), err))
+		return nil, c.r.Failure(topic, false, registry.Serialization(fmt.Sprintf("Error deserializing Protobuf message for id %d", id), err))
 	}
 	name := string(md.FullName())
-	version := 0
-	if c.useLatest {
-		// As in Java, where use.latest.version also says by which schema to read.
-		subject, err := c.r.Subject(topic, name)
-		if err != nil {
-			return nil, c.failure(topic, false, err)
-		}
-		latest, err := c.r.Client.Latest(c.ctx, subject)
-		if err != nil {
-			return nil, c.failure(topic, false, err)
-		}
-		id, version = latest.ID, latest.Version
-		for _, k := range c.read[topic] {
-			if k.id == id && slices.Equal(k.path, path) {
-				return k, nil
-			}
-		}
-		if f, err = c.compileRegistered(latest.Schema); err != nil {
-			return nil, c.failure(topic, false, err)
-		}
-		p, ok := pathOf(f, name)
-		if !ok {
-			return nil, c.failure(topic, false, serialization(fmt.Sprintf("Error deserializing Protobuf message for id %d", id), fmt.Errorf("the newest schema has no message %s", name)))
-		}
-		if md, err = messageAt(f, p); err != nil {
-			return nil, c.failure(topic, false, err)
-		}
-	} else if version, err = c.r.Version(topic, name, id, found); err != nil {
-		return nil, c.failure(topic, false, err)
+	reader, err := c.r.Reader(topic, name, id, found)
+	if err != nil {
+		return nil, c.r.Failure(topic, false, err)
 	}
-	s, dec, err := c.m.connect(md, int32(version)) //nolint:gosec // an int of the registry's
+	if reader.Schema != found {
+		id = reader.ID
+		if f, err = c.compileRegistered(reader.Schema); err != nil {
+			return nil, c.r.Failure(topic, false, err)
+		}
+		var ok bool
+		if path, ok = pathOf(f, name); !ok {
+			return nil, c.r.Failure(topic, false, registry.Serialization(fmt.Sprintf("Error deserializing Protobuf message for id %d", id), fmt.Errorf("the newest schema has no message %s", name)))
+		}
+		if md, err = messageAt(f, path); err != nil {
+			return nil, c.r.Failure(topic, false, err)
+		}
+	}
+	if k := c.cached(topic, id, path); k != nil {
+		return k, nil
+	}
+	s, dec, err := c.m.connect(md, int32(reader.Version)) //nolint:gosec // an int of the registry's
 	if err != nil {
 		return nil, err
 	}
@@ -257,13 +253,4 @@ func (c *Converter) known(topic string, id int, path []int) (*read, error) {
 	c.read[topic] = append(c.read[topic], k)
 	c.nRead++
 	return k, nil
-}
-
-// failure words an error of the registry or of serialization.
-func (c *Converter) failure(topic string, write bool, err error) error {
-	return registry.Failure(registry.Protobuf, topic, write, err)
-}
-
-func serialization(msg string, cause error) error {
-	return &codec.Error{Class: codec.SerializationException, Msg: msg, Cause: cause, Fault: codec.RecordFault}
 }

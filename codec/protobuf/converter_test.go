@@ -234,6 +234,43 @@ func TestReferences(t *testing.T) {
 	}
 }
 
+// TestLatest reads by the newest version of a subject, in which the messages have
+// changed places.
+func TestLatest(t *testing.T) {
+	c, fake := newConverter(t, map[string]string{registry.UseLatestSetting: "true"})
+	var ids []int
+	for _, text := range []string{`message A { string a = 1; } message B { string b = 1; }`, `message B { string b = 1; } message A { string a = 1; string x = 2; }`} {
+		id, _, err := fake.RegisterSchema("t-value", sr.Schema{Schema: `syntax = "proto3"; ` + text, Type: sr.TypeProtobuf})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	for i, want := range []string{"Struct{a=v,x=}", "Struct{b=v}", "Struct{a=v,x=}"} {
+		_, got, err := c.ToConnect("t", append(registry.AppendHeader(nil, ids[i%2]), "\x00\x0a\x01v"...))
+		if err != nil || got.String() != want {
+			t.Errorf("record %d: got %v, %v, want %s", i, got, err, want)
+		}
+	}
+}
+
+// TestCopied reads a record that was copied from another topic: its schema is not in
+// the subject of this one, and has no version there.
+func TestCopied(t *testing.T) {
+	c, fake := newConverter(t, map[string]string{registry.ValueStrategySetting: registry.TopicRecordNameStrategy})
+	id, _, err := fake.RegisterSchema("elsewhere-A", sr.Schema{Schema: `syntax = "proto3"; message A { string a = 1; }`, Type: sr.TypeProtobuf})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, got, err := c.ToConnect("t", append(registry.AppendHeader(nil, id), "\x00\x0a\x01v"...))
+	if err != nil || got.String() != "Struct{a=v}" {
+		t.Fatalf("got %v, %v", got, err)
+	}
+	if v, has := s.Version(); has {
+		t.Errorf("it has version %d", v)
+	}
+}
+
 func bench(b *testing.B, f func(b *testing.B, c *Converter, s *data.Schema, v data.Value, bytes []byte)) {
 	c, _ := newConverter(b, nil)
 	s, v := orders()

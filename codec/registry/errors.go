@@ -106,13 +106,24 @@ func serializing(err error, doing string) error {
 	case err == nil:
 		return nil
 	case IsOutage(err):
-		return &codec.Error{Class: codec.SerializationException, Msg: doing, Cause: err, Fault: codec.OutageFault}
+		return Serialization(doing, err)
 	case errors.As(err, &refused) && refused.Code/100 == 4:
 		return &codec.Error{Class: invalidConfiguration, Msg: refused.Error(), Cause: refused, Fault: codec.RecordFault}
 	case errors.As(err, &refused):
-		return &codec.Error{Class: codec.SerializationException, Msg: doing, Cause: err, Fault: codec.RecordFault}
+		return Serialization(doing, err)
 	}
 	return err
+}
+
+// Serialization is the error of Confluent's serializers about a record's bytes or
+// schema; [Resolver.Failure] makes a converter's of it. It keeps the blame of an
+// outage, and blames the record for the rest.
+func Serialization(msg string, cause error) error {
+	e := &codec.Error{Class: codec.SerializationException, Msg: msg, Cause: cause, Fault: codec.RecordFault}
+	if IsOutage(cause) {
+		e.Fault = codec.OutageFault
+	}
+	return e
 }
 
 // words are the texts of one converter.
@@ -132,18 +143,18 @@ var wording = map[Type]words{
 		"Failed to access JSON Schema data from topic %s : %s"},
 }
 
-// Failure is the error with which a converter of that type fails: err, which came
+// Failure is the error with which the converter fails: err, which came
 // out of this package or of the serialization of one record, with the text that
 // Confluent's converter puts before it. write says in which direction.
 //
 // An outage becomes a RetriableException, on which the task tries again as
 // errors.retry.* say; a refusal a ConfigException with the registry's text; the
 // rest a DataException. That the task stops meanwhile remains what it is.
-func Failure(t Type, topic string, write bool, err error) error {
+func (r *Resolver) Failure(topic string, write bool, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
-	w := wording[t]
+	w := wording[r.typ]
 	text := w.read
 	if write {
 		text = w.serialize

@@ -108,7 +108,7 @@ func (r *Resolver) Subject(topic, record string) (string, error) {
 // result holds s itself unless use.schema.id or use.latest.version say otherwise.
 // Its version is 0 where the registry was not asked for it.
 //
-// Errors are worded as by Confluent's serializers; [Failure] makes a converter's of
+// Errors are worded as by Confluent's serializers; [Resolver.Failure] makes a converter's of
 // them.
 func (r *Resolver) Write(topic, record string, s *Schema) (*Registered, error) {
 	if l := &r.last; l.schema == s && l.out != nil && l.topic == topic && l.record == record {
@@ -202,7 +202,7 @@ func (r *Resolver) check(found, s *Schema, setting string) error {
 	cause := &codec.Error{Class: ioException, Msg: fmt.Sprintf("Incompatible schema %s with refs %s of type %s for schema %s. Set %s=false to disable this check",
 		found.Text, refsText(found.References), found.kind(), s.Text, setting),
 		Cause: errors.New(strings.Join(problems, "; "))}
-	return &codec.Error{Class: codec.SerializationException, Msg: r.failedWriting(), Cause: cause, Fault: codec.RecordFault}
+	return Serialization(r.failedWriting(), cause)
 }
 
 func (r *Resolver) failedWriting() string {
@@ -231,19 +231,43 @@ func (r *Resolver) Read(topic string, id int) (*Schema, error) {
 		return nil, serializing(err, fmt.Sprintf("Error retrieving %s schema for id %d", wording[r.typ].name, id))
 	}
 	if s.kind() != r.typ {
-		return nil, serialization(fmt.Sprintf("the schema with id %d is of type %s, not %s", id, s.kind(), r.typ))
+		return nil, Serialization(fmt.Sprintf("the schema with id %d is of type %s, not %s", id, s.kind(), r.typ), nil)
 	}
 	return s, nil
 }
 
+// UseLatest reports whether a subject's newest schema is used instead of a record's
+// own. It may be another one for each record.
+func (r *Resolver) UseLatest() bool { return r.useLatest }
+
+// Reader returns the schema by which a record is read that was written with schema s
+// of that id: the newest of its subject with use.latest.version, which in Confluent's
+// JSON Schema and Protobuf deserializers says that too, else s. Its version is that
+// of [Resolver.Version].
+func (r *Resolver) Reader(topic, record string, id int, s *Schema) (*Registered, error) {
+	if !r.useLatest {
+		version, err := r.Version(topic, record, id, s)
+		return &Registered{ID: id, Version: version, Schema: s}, err
+	}
+	subject, err := r.Subject(topic, record)
+	if err != nil {
+		return nil, err
+	}
+	return r.Client.Latest(r.ctx, subject)
+}
+
 // Version returns the version that a schema which was read has in its subject; it
-// becomes the version of a Connect schema that has none.
+// becomes the version of a Connect schema that has none. It is 0 for a schema that
+// its subject has not: records are copied between topics.
 func (r *Resolver) Version(topic, record string, id int, s *Schema) (int, error) {
 	subject, err := r.Subject(topic, record)
 	if err != nil {
 		return 0, err
 	}
 	found, err := r.Client.Lookup(r.ctx, subject, s, false)
+	if IsNotFound(err) {
+		return 0, nil
+	}
 	if err != nil {
 		return 0, serializing(err, fmt.Sprintf("Error retrieving %s schema version for id %d", wording[r.typ].name, id))
 	}
@@ -255,4 +279,21 @@ func (r *Resolver) Version(topic, record string, id int, s *Schema) (int, error)
 func (r *Resolver) Dependencies(s *Schema) ([]Dependency, error) {
 	deps, err := r.Client.Dependencies(r.ctx, s)
 	return deps, serializing(err, "Error retrieving "+wording[r.typ].name+" schema")
+}
+
+// References returns the texts of what a schema refers to, by the names that it has
+// for them; nil where it refers to none.
+func (r *Resolver) References(s *Schema) (map[string]string, error) {
+	if len(s.References) == 0 {
+		return nil, nil
+	}
+	deps, err := r.Dependencies(s)
+	if err != nil {
+		return nil, err
+	}
+	refs := make(map[string]string, len(deps))
+	for _, d := range deps {
+		refs[d.Name] = d.Schema.Text
+	}
+	return refs, nil
 }

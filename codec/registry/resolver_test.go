@@ -183,7 +183,7 @@ func TestFailures(t *testing.T) {
 			f := &fake{answers: map[string]string{"POST /subjects/t-value/versions": tt.answer}}
 			r := resolverFor(t, false, nil, map[string]string{URLSetting: f.serve(t)})
 			_, err := r.Write("t", "", text)
-			err = Failure(Avro, "t", true, err)
+			err = r.Failure("t", true, err)
 			if connectors.ClassOf(err) != tt.class || connectors.JavaClass(err) != tt.java || connectors.IsRetriable(err) != (tt.class == connectors.Transient) {
 				t.Errorf("class %s, %s", connectors.ClassOf(err), connectors.JavaClass(err))
 			}
@@ -217,7 +217,7 @@ func TestRead(t *testing.T) {
 		3: "Failed to deserialize data for topic t to Avro:  | Error retrieving Avro schema for id 3 | Schema not found; error code: 40403",
 	} {
 		_, err := r.Read("t", id)
-		if err = Failure(Avro, "t", false, err); chain(err) != want || connectors.ClassOf(err) != connectors.Poison {
+		if err = r.Failure("t", false, err); chain(err) != want || connectors.ClassOf(err) != connectors.Poison {
 			t.Errorf("id %d: %s", id, chain(err))
 		}
 	}
@@ -231,7 +231,7 @@ func TestStopped(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	r.Bind(ctx)
 	failed := make(chan error, 1)
-	go func() { _, err := r.Write("t", "", text); failed <- Failure(Avro, "t", true, err) }()
+	go func() { _, err := r.Write("t", "", text); failed <- r.Failure("t", true, err) }()
 	eventually(t, func() bool { return len(f.questions()) == 1 })
 	stop()
 	if err := <-failed; !errors.Is(err, context.Canceled) || connectors.ClassOf(err) == connectors.Poison {

@@ -41,7 +41,7 @@ func (s strategy) subject(topic, record string) (string, error) {
 		if s.isKey {
 			side = "key"
 		}
-		return "", serialization("In configuration " + s.setting() + " = " + s.class + ", the message " + side + " must only be a record schema")
+		return "", Serialization("In configuration "+s.setting()+" = "+s.class+", the message "+side+" must only be a record schema", nil)
 	}
 	if s.class == RecordNameStrategy {
 		return record, nil

@@ -1,10 +1,6 @@
 package registry
 
-import (
-	"encoding/binary"
-
-	"github.com/troupeio/troupe/codec"
-)
+import "encoding/binary"
 
 // HeaderSize is the length of what stands before a record in Confluent's wire
 // format: a zero byte and the id of the schema, 4 bytes, the highest first.
@@ -24,10 +20,10 @@ func AppendHeader(dst []byte, id int) []byte {
 // one.
 func Header(b []byte) (id int, rest []byte, err error) {
 	if len(b) == 0 || b[0] != 0 {
-		return 0, nil, serialization("Unknown magic byte!")
+		return 0, nil, Serialization("Unknown magic byte!", nil)
 	}
 	if len(b) < HeaderSize {
-		return 0, nil, serialization("Invalid payload length; it must be at least 5 bytes")
+		return 0, nil, Serialization("Invalid payload length; it must be at least 5 bytes", nil)
 	}
 	return int(int32(binary.BigEndian.Uint32(b[1:]))), b[HeaderSize:], nil //nolint:gosec // Java reads an int
 }
@@ -50,7 +46,7 @@ func AppendIndexes(dst []byte, path []int) []byte {
 func Indexes(b []byte) (path []int, rest []byte, err error) {
 	n, size := binary.Varint(b)
 	if size <= 0 || n < 0 || n > maxIndexes {
-		return nil, nil, serialization("Invalid message indexes")
+		return nil, nil, Serialization("Invalid message indexes", nil)
 	}
 	b = b[size:]
 	if n == 0 {
@@ -60,14 +56,9 @@ func Indexes(b []byte) (path []int, rest []byte, err error) {
 	for i := range path {
 		v, size := binary.Varint(b)
 		if size <= 0 || v < 0 || v > 1<<30 {
-			return nil, nil, serialization("Invalid message indexes")
+			return nil, nil, Serialization("Invalid message indexes", nil)
 		}
 		path[i], b = int(v), b[size:]
 	}
 	return path, b, nil
-}
-
-// serialization is an error about a record's bytes or schema.
-func serialization(msg string) error {
-	return &codec.Error{Class: codec.SerializationException, Msg: msg, Fault: codec.RecordFault}
 }
