@@ -1,7 +1,6 @@
 package protobuf
 
 import (
-
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
