@@ -11,6 +11,7 @@ import (
 
 	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/internal/anyvalue"
 )
 
 func init() { // without these a record of six bytes takes all memory
@@ -148,73 +149,16 @@ func (n *names) union(t *rapid.T, depth int) *data.SchemaBuilder {
 }
 
 func anyValue(t *rapid.T, s *data.Schema) data.Value {
-	if s.Optional() && s.Default().IsNull() && rapid.IntRange(0, 3).Draw(t, "null") == 0 {
-		return data.Null
-	}
-	switch s.Logical() {
-	case data.LogicalDecimal:
-		scale, _ := s.Scale()
-		return data.OfDecimal(data.NewDecimal(rapid.Int64().Draw(t, "unscaled"), scale))
-	case data.LogicalDate:
-		return data.OfDate(int64(rapid.Int32().Draw(t, "days")) * millisPerDay)
-	case data.LogicalTime:
-		return data.OfDate(rapid.Int64Range(0, millisPerDay).Draw(t, "time"))
-	case data.LogicalTimestamp:
-		return data.OfDate(rapid.Int64().Draw(t, "timestamp"))
-	}
-	switch s.Type() {
-	case data.Int8:
-		return data.OfInt8(rapid.Int8().Draw(t, "int8"))
-	case data.Int16:
-		return data.OfInt16(rapid.Int16().Draw(t, "int16"))
-	case data.Int32:
-		return data.OfInt32(rapid.Int32().Draw(t, "int32"))
-	case data.Int64:
-		return data.OfInt64(rapid.Int64().Draw(t, "int64"))
-	case data.Float32:
-		return data.OfFloat32(rapid.Float32().Draw(t, "float"))
-	case data.Float64:
-		return data.OfFloat64(rapid.Float64().Draw(t, "double"))
-	case data.Boolean:
-		return data.OfBool(rapid.Bool().Draw(t, "boolean"))
-	case data.String:
-		if isEnum(s) {
-			return data.OfString(s.Params()[1].Value)
+	d := anyvalue.Values{Union: isUnion, Special: func(t *rapid.T, s *data.Schema) (data.Value, bool) {
+		switch {
+		case isEnum(s):
+			return data.OfString(s.Params()[1].Value), true
+		case isFixed(s) && s.Logical() == data.NotLogical:
+			return data.OfBytes(rapid.SliceOfN(rapid.Byte(), 3, 3).Draw(t, "bytes")), true
 		}
-		return data.OfString(rapid.String().Draw(t, "string"))
-	case data.Bytes:
-		n := -1
-		if isFixed(s) {
-			n = 3
-		}
-		return data.OfBytes(rapid.SliceOfN(rapid.Byte(), max(n, 0), n).Draw(t, "bytes"))
-	case data.Array:
-		out := []data.Value{}
-		for range rapid.IntRange(0, 4).Draw(t, "elements") {
-			out = append(out, anyValue(t, s.ValueSchema()))
-		}
-		return data.OfArray(out)
-	case data.Map:
-		var b data.MapBuilder
-		for range rapid.IntRange(0, 15).Draw(t, "entries") {
-			b.Put(anyValue(t, s.KeySchema()), anyValue(t, s.ValueSchema()))
-		}
-		return data.OfMap(b.Build())
-	}
-	vals := make([]data.Value, len(s.Fields()))
-	if isUnion(s) {
-		at := rapid.IntRange(0, len(vals)-1).Draw(t, "branch")
-		f := s.Fields()[at].Schema
-		vals[at] = anyValue(t, f.With(false, data.Null))
-		if st := vals[at].Struct(); st != nil {
-			vals[at] = data.OfStruct(data.NewStruct(f, st.Values()))
-		}
-		return data.OfStruct(data.NewStruct(s, vals))
-	}
-	for i, f := range s.Fields() {
-		vals[i] = anyValue(t, f.Schema)
-	}
-	return data.OfStruct(data.NewStruct(s, vals))
+		return data.Null, false
+	}}
+	return d.Draw(t, s)
 }
 
 // TestRoundTrip: what is written is read as it was, schema and value, with and

@@ -2,7 +2,6 @@ package jsonschema
 
 import (
 	"fmt"
-	"math"
 	"os/exec"
 	"strings"
 	"testing"
@@ -13,6 +12,7 @@ import (
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/codec/json"
 	"github.com/troupeio/troupe/codec/registry"
+	"github.com/troupeio/troupe/internal/anyvalue"
 	"github.com/troupeio/troupe/internal/golden"
 )
 
@@ -69,66 +69,8 @@ func anySchema(t *rapid.T, depth int) *data.Schema {
 }
 
 func anyValue(t *rapid.T, s *data.Schema) data.Value {
-	if s.Optional() && s.Default().IsNull() && rapid.IntRange(0, 3).Draw(t, "null") == 0 {
-		return data.Null
-	}
-	switch s.Logical() {
-	case data.LogicalDecimal:
-		scale, _ := s.Scale()
-		return data.OfDecimal(data.NewDecimal(rapid.Int64().Draw(t, "unscaled"), scale))
-	case data.LogicalDate:
-		return data.OfDate(int64(rapid.Int32().Draw(t, "days")) * millisPerDay)
-	case data.LogicalTime:
-		return data.OfDate(rapid.Int64Range(0, millisPerDay).Draw(t, "time"))
-	case data.LogicalTimestamp:
-		return data.OfDate(rapid.Int64().Draw(t, "timestamp"))
-	}
-	switch s.Type() {
-	case data.Int8:
-		return data.OfInt8(rapid.Int8().Draw(t, "int8"))
-	case data.Int16:
-		return data.OfInt16(rapid.Int16().Draw(t, "int16"))
-	case data.Int32:
-		return data.OfInt32(rapid.Int32().Draw(t, "int32"))
-	case data.Int64:
-		return data.OfInt64(rapid.Int64().Draw(t, "int64"))
-	case data.Float32:
-		return data.OfFloat32(rapid.Float32().Filter(func(f float32) bool { return f != 0 && !math.IsInf(float64(f), 0) }).Draw(t, "float"))
-	case data.Float64:
-		return data.OfFloat64(rapid.Float64().Filter(func(f float64) bool { return f != 0 && !math.IsInf(f, 0) }).Draw(t, "double"))
-	case data.Boolean:
-		return data.OfBool(rapid.Bool().Draw(t, "boolean"))
-	case data.String:
-		return data.OfString(rapid.String().Draw(t, "string"))
-	case data.Bytes:
-		return data.OfBytes(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"))
-	case data.Array:
-		out := []data.Value{}
-		for range rapid.IntRange(0, 4).Draw(t, "elements") {
-			out = append(out, anyValue(t, s.ValueSchema()))
-		}
-		return data.OfArray(out)
-	case data.Map:
-		var b data.MapBuilder
-		for range rapid.IntRange(0, 15).Draw(t, "entries") {
-			b.Put(anyValue(t, s.KeySchema()), anyValue(t, s.ValueSchema()))
-		}
-		return data.OfMap(b.Build())
-	}
-	vals := make([]data.Value, len(s.Fields()))
-	if isUnion(s) {
-		i := rapid.IntRange(0, len(vals)-1).Draw(t, "branch")
-		f := s.Fields()[i].Schema
-		vals[i] = anyValue(t, f.With(false, data.Null))
-		if st := vals[i].Struct(); st != nil {
-			vals[i] = data.OfStruct(data.NewStruct(f, st.Values()))
-		}
-	} else {
-		for i, f := range s.Fields() {
-			vals[i] = anyValue(t, f.Schema)
-		}
-	}
-	return data.OfStruct(data.NewStruct(s, vals))
+	d := anyvalue.Values{JSONFloats: true, Union: isUnion}
+	return d.Draw(t, s)
 }
 
 // TestRoundTrip: a schema is read from its text as it was, and a value from its
