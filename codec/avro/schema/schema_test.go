@@ -3,6 +3,7 @@ package schema
 import (
 	"encoding/json"
 	"reflect"
+	"strconv"
 	"testing"
 )
 
@@ -30,6 +31,39 @@ func TestValidDefault(t *testing.T) {
 		if got := ValidDefault(s, tt.value); got != tt.want {
 			t.Errorf("%s: %v", tt.name, got)
 		}
+	}
+}
+
+// TestDefaultsThatGrow: a default whose absent fields have defaults of their own, of
+// which there are twice as many at each level, ends.
+func TestDefaultsThatGrow(t *testing.T) {
+	text := `"int"`
+	for i := range 60 {
+		def := `{}`
+		if i == 0 {
+			def = `1`
+		}
+		name := "R" + strconv.Itoa(i)
+		field := func(f, typ string) string { return `{"name":"` + f + `","type":` + typ + `,"default":` + def + `}` }
+		again := `"R` + strconv.Itoa(i-1) + `"`
+		if i == 0 {
+			again = `"int"`
+		}
+		text = `{"type":"record","name":"` + name + `","fields":[` + field("a", text) + "," + field("b", again) + `]}`
+	}
+	s, err := Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ValidDefault(s, Object{}) {
+		t.Error("a value of 2^60 parts was looked at")
+	}
+	unions, err := Parse(`{"type":"record","name":"R","fields":[{"name":"x","type":["R",{"type":"record","name":"S","fields":[{"name":"y","type":["R","S"],"default":{}}]}],"default":{}}]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unions.Validate(); err == nil {
+		t.Error("a default that needs itself is valid")
 	}
 }
 

@@ -42,9 +42,11 @@ func CheckName(name string) error {
 
 // Validate refuses what a registry refuses in a new schema, and readers let pass: a
 // name that is none, or a default that does not fit its field.
-func (s *Schema) Validate() error { return s.validate(make(map[*Schema]bool)) }
+func (s *Schema) Validate() error {
+	return s.validate(make(map[*Schema]bool), &fitting{lenient: true})
+}
 
-func (s *Schema) validate(seen map[*Schema]bool) error {
+func (s *Schema) validate(seen map[*Schema]bool, check *fitting) error {
 	if seen[s] {
 		return nil
 	}
@@ -61,10 +63,10 @@ func (s *Schema) validate(seen map[*Schema]bool) error {
 		}
 	}
 	if s.Elem != nil {
-		return s.Elem.validate(seen)
+		return s.Elem.validate(seen, check)
 	}
 	for _, b := range s.Branches {
-		if err := b.validate(seen); err != nil {
+		if err := b.validate(seen, check); err != nil {
 			return err
 		}
 	}
@@ -73,10 +75,10 @@ func (s *Schema) validate(seen map[*Schema]bool) error {
 		if err := CheckName(f.Name); err != nil {
 			return fmt.Errorf("the record %s: %w", s.FullName(), err)
 		}
-		if f.HasDefault && !fits(f.Schema, f.Default, true, 0) {
+		if f.HasDefault && !check.fits(f.Schema, f.Default, 0) {
 			return fmt.Errorf("Invalid default for field %s: %s not a %s", f.Name, AppendJSON(nil, f.Default), f.Schema.FullName()) //nolint:staticcheck // Avro's own message
 		}
-		if err := f.Schema.validate(seen); err != nil {
+		if err := f.Schema.validate(seen, check); err != nil {
 			return err
 		}
 	}
@@ -85,13 +87,24 @@ func (s *Schema) validate(seen map[*Schema]bool) error {
 
 // ValidDefault reports whether a JSON value may stand as the default of a field. Of
 // a union it has to be of the first branch: that is what all readers of Avro take.
-func ValidDefault(s *Schema, v any) bool { return fits(s, v, false, 0) }
+func ValidDefault(s *Schema, v any) bool { return new(fitting).fits(s, v, 0) }
 
-// fits is ValidDefault. A newer parser of Avro is lenient: it takes a default of any
-// branch of a union, and the texts that stand for numbers which JSON has not.
-func fits(s *Schema, v any, lenient bool, depth int) bool {
-	if depth++; depth > MaxDepth {
-		return false // a record whose default needs the record's default
+// maxSteps bounds how many values are looked at: through the defaults of its fields
+// a small schema can stand for as many as one likes.
+const maxSteps = 1_000_000
+
+// fitting is a check of defaults. A newer parser of Avro is lenient: it takes a
+// default of any branch of a union, and the texts that stand for numbers which JSON
+// has not.
+type fitting struct {
+	lenient bool
+	steps   int
+}
+
+func (c *fitting) fits(s *Schema, v any, depth int) bool {
+	c.steps++
+	if depth++; depth > MaxDepth || c.steps > maxSteps {
+		return false // mostly a record whose default needs the record's default
 	}
 	switch s.Type {
 	case Null:
@@ -109,25 +122,25 @@ func fits(s *Schema, v any, lenient bool, depth int) bool {
 		return ok && err == nil
 	case Float, Double:
 		_, ok := v.(json.Number)
-		return ok || lenient && (v == "NaN" || v == "Infinity" || v == "-Infinity")
+		return ok || c.lenient && (v == "NaN" || v == "Infinity" || v == "-Infinity")
 	case Bytes, String, Enum, Fixed:
 		_, ok := v.(string)
 		return ok
 	case Array:
 		list, ok := v.([]any)
 		for _, e := range list {
-			ok = ok && fits(s.Elem, e, lenient, depth)
+			ok = ok && c.fits(s.Elem, e, depth)
 		}
 		return ok
 	case Map:
 		obj, ok := v.(Object)
 		for _, m := range obj {
-			ok = ok && fits(s.Elem, m.Value, lenient, depth)
+			ok = ok && c.fits(s.Elem, m.Value, depth)
 		}
 		return ok
 	case Union:
 		for i, b := range s.Branches {
-			if (i == 0 || lenient) && fits(b, v, lenient, depth) {
+			if (i == 0 || c.lenient) && c.fits(b, v, depth) {
 				return true
 			}
 		}
@@ -140,9 +153,9 @@ func fits(s *Schema, v any, lenient bool, depth int) bool {
 		}
 		fd := &s.Fields[i]
 		if m, has := obj.Get(fd.Name); has {
-			ok = fits(fd.Schema, m, lenient, depth)
+			ok = c.fits(fd.Schema, m, depth)
 		} else {
-			ok = fd.HasDefault && fits(fd.Schema, fd.Default, lenient, depth)
+			ok = fd.HasDefault && c.fits(fd.Schema, fd.Default, depth)
 		}
 	}
 	return ok
