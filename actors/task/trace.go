@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/troupeio/troupe/actors/pipeline"
+	"github.com/troupeio/troupe/codec"
 	"github.com/troupeio/troupe/connectors"
 )
 
@@ -45,8 +46,11 @@ func Trace(err error, plain string) string {
 
 // ownMessage is an error's text without its cause's, where they are glued by ": ".
 func ownMessage(err error) string {
-	if e, ok := err.(*connectors.Error); ok { //nolint:errorlint // this error's own text is wanted, not that of one behind it
+	switch e := err.(type) { //nolint:errorlint // this error's own text is wanted, not that of one behind it
+	case *connectors.Error:
 		return e.Msg
+	case *codec.Error:
+		return e.Msg // it may end in its cause's: Java's exception has it twice, too
 	}
 	msg := err.Error()
 	if cause := errors.Unwrap(err); cause != nil {

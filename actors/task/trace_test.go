@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/troupeio/troupe/codec"
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/connectors"
 )
@@ -23,6 +24,7 @@ func TestMessage(t *testing.T) {
 		{"wrapped", connectors.Errorf("writing: %w", boom), "writing"},
 		{"of the cause alone", connectors.Retriable(boom), "org.apache.kafka.connect.errors.ConnectException: boom"},
 		{"of a cause without text", connectors.Retriable(errors.New("")), "org.apache.kafka.connect.errors.ConnectException"},
+		{"that ends with the cause's", &codec.Error{Msg: "no access : boom", Cause: boom}, "no access : boom"},
 		{"none", &connectors.Error{}, nil},
 		{"empty", errors.New(""), nil},
 	} {
