@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"time"
 )
 
@@ -102,9 +101,10 @@ func (r *Registry) Close(ctx context.Context) error {
 }
 
 // writeFile replaces a file by one with that text, whole or not at all. A crash of
-// the machine, not of the process, may bring back the one before.
+// the machine, not of the process, may bring back the one before. What a kill leaves
+// of the new one is overwritten by the next.
 func writeFile(path string, text []byte) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
+	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}

@@ -310,6 +310,9 @@ func TestKept(t *testing.T) {
 		t.Cleanup(c.Close)
 		return c
 	}
+	if err := os.WriteFile(file+".tmp", []byte("left by a kill"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	r := start(t, file, "127.0.0.1:0")
 	s := &registry.Schema{Type: registry.Avro, Text: v1}
 	id, err := client(r).Register(t.Context(), "s", s, false)
