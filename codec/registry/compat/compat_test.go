@@ -136,6 +136,9 @@ func TestJSON(t *testing.T) {
 	object := func(properties, more string) string {
 		return `{"type":"object","properties":{` + properties + `}` + more + `}`
 	}
+	optional := func(typ string) string {
+		return `"x":{"connect.index":0,"oneOf":[{"type":"null"},{"type":"` + typ + `"}]}`
+	}
 	for _, tt := range []struct{ name, reader, writer, want string }{
 		{"same", object(name, ""), object(name, ""), ""},
 		{"optional property added", object(name+`,"n":{"type":"integer"}`, ""), object(name, ""), ""},
@@ -144,6 +147,9 @@ func TestJSON(t *testing.T) {
 		{"widened", `{"type":["string","null"]}`, `{"type":"string"}`, ""},
 		{"integer to number", `{"type":"number"}`, `{"type":"integer"}`, ""},
 		{"narrowed", object(`"name":{"type":"integer"}`, ""), object(name, ""), "TYPE_NARROWED: The new schema at path '#/properties/name' does not allow the type string, which the old schema allows"},
+		{"optional, narrowed", object(optional("string"), ""), object(optional("integer"), ""), "TYPE_NARROWED: The new schema at path '#/properties/x' does not allow the type integer, which the old schema allows"},
+		{"no more optional", object(`"x":{"type":"integer"}`, ""), object(optional("integer"), ""), "TYPE_NARROWED: The new schema at path '#/properties/x' does not allow the type null, which the old schema allows"},
+		{"optional now", object(optional("number"), ""), object(`"x":{"type":"integer"}`, ""), ""},
 		{"enum narrowed", `{"enum":["a"]}`, `{"enum":["a","b"]}`, `ENUM_ARRAY_NARROWED: The new schema at path '#/enum' does not allow the value "b", which the old schema allows`},
 		{"removed from closed", object("", `,"additionalProperties":false`), object(name, `,"additionalProperties":false`),
 			"PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL: The property 'name' at path '#/properties/name' is missing in the new schema, which allows no additional properties"},

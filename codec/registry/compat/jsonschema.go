@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sort"
 
@@ -21,8 +22,9 @@ var (
 )
 
 // checkJSON compares types, required properties, enumerations and closed objects,
-// through properties and items. Combinations (oneOf, anyOf, allOf, $ref), patterns
-// and bounds are not compared.
+// through properties and items. Of combinations (oneOf, anyOf, allOf, $ref) only a
+// oneOf of null and one schema is compared, as which Connect writes what is optional;
+// patterns and bounds are not.
 func checkJSON(reader, writer *registry.Schema) []Problem {
 	r, err := decodeJSON(reader.Text)
 	if err != nil {
@@ -44,6 +46,7 @@ func compareJSON(reader, writer any, path string, depth int) (out []Problem) {
 		}
 		return nil // true, or a schema that the other leaves open
 	}
+	r, w = nullable(r), nullable(w)
 	rt, wt := typesOf(r), typesOf(w)
 	for _, t := range wt {
 		if rt != nil && !slices.Contains(rt, t) && (t != "integer" || !slices.Contains(rt, "number")) {
@@ -86,6 +89,30 @@ func compareJSON(reader, writer any, path string, depth int) (out []Problem) {
 		out = append(out, compareJSON(r["items"], w["items"], path+"/items", depth+1)...)
 	}
 	return out
+}
+
+// nullable returns the one schema beside null of a oneOf, with null among its types;
+// any other schema as it is.
+func nullable(s map[string]any) map[string]any {
+	either, _ := s["oneOf"].([]any)
+	if len(either) != 2 {
+		return s
+	}
+	for i, one := range either {
+		null, _ := one.(map[string]any)
+		other, ok := either[1-i].(map[string]any)
+		types := typesOf(other)
+		if !ok || null["type"] != "null" || types == nil {
+			continue
+		}
+		out := maps.Clone(other)
+		out["type"] = []any{"null"}
+		for _, t := range types {
+			out["type"] = append(out["type"].([]any), t)
+		}
+		return out
+	}
+	return s
 }
 
 func sortedNames(m map[string]any) []string {
