@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"strconv"
 	"sync"
@@ -197,9 +198,12 @@ func (c *Client) round(ctx context.Context, method, path string, body, into any)
 }
 
 func (c *Client) one(ctx context.Context, node *sr.Client, method, path string, body, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, c.t.connectTimeout+c.t.readTimeout)
-	defer cancel()
+	ctx, stop := c.timed(ctx)
+	defer stop()
 	err := node.Do(ctx, method, path, body, into)
+	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		return context.Cause(ctx)
+	}
 	var refused *sr.ResponseError
 	if errors.As(err, &refused) {
 		return refusal(refused)
@@ -209,6 +213,15 @@ func (c *Client) one(ctx context.Context, node *sr.Client, method, path string, 
 		return where.Err // the rest of the text is ours already
 	}
 	return err
+}
+
+// timed returns a context for one request: it ends when the answer is not there
+// within the read timeout of the connection, which a new one has its own time for.
+func (c *Client) timed(ctx context.Context) (context.Context, func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(c.t.connectTimeout+c.t.readTimeout, func() { cancel(context.DeadlineExceeded) })
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { timer.Reset(c.t.readTimeout) }})
+	return ctx, func() { timer.Stop(); cancel(nil) }
 }
 
 // wait is how long to wait before the next attempt, counted from 0.

@@ -345,11 +345,8 @@ func TestNoSecrets(t *testing.T) {
 	if _, err := c.ByID(t.Context(), 1, ""); err == nil || strings.Contains(err.Error(), "topsecret") || !strings.Contains(err.Error(), "http://127.0.0.1:1") {
 		t.Error(err)
 	}
-	v, err := Def().Parse(map[string]string{URLSetting: "htp://user:topsecret@h"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := NewClient(v); err == nil || strings.Contains(err.Error(), "topsecret") || !strings.Contains(err.Error(), URLSetting) {
+	// Validation refuses it already.
+	if _, err := Def().Parse(map[string]string{URLSetting: "http://ok:8081,htp://user:topsecret@h"}); err == nil || strings.Contains(err.Error(), "topsecret") || !strings.Contains(err.Error(), URLSetting) {
 		t.Error(err)
 	}
 }
@@ -419,10 +416,16 @@ func TestHangs(t *testing.T) {
 	if !IsOutage(err) || !errors.As(err, &e) || e.Class != timeoutException || time.Since(begun) > 5*time.Second {
 		t.Errorf("after %s: %v", time.Since(begun), err)
 	}
+	// The time to connect is not added for a registry that accepts.
+	c = clientFor(t, map[string]string{URLSetting: url, ReadTimeoutSetting: "50"})
+	begun = time.Now()
+	if _, err = c.ByID(t.Context(), 1, ""); !errors.As(err, &e) || e.Class != timeoutException || time.Since(begun) > 20*time.Second {
+		t.Errorf("after %s: %v", time.Since(begun), err)
+	}
 	c = clientFor(t, map[string]string{URLSetting: url})
 	failed := make(chan error, 1)
 	go func() { _, err := c.ByID(context.Background(), 1, ""); failed <- err }()
-	eventually(t, func() bool { return len(f.questions()) == 2 })
+	eventually(t, func() bool { return len(f.questions()) == 3 })
 	c.Close()
 	if err := <-failed; !errors.Is(err, context.Canceled) || IsOutage(err) {
 		t.Errorf("after Close: %v", err)

@@ -257,8 +257,9 @@ func (r *Resolver) Reader(topic, record string, id int, s *Schema) (*Registered,
 }
 
 // Version returns the version that a schema which was read has in its subject; it
-// becomes the version of a Connect schema that has none. It is 0 for a schema that
-// its subject has not: records are copied between topics.
+// becomes the version of a Connect schema that has none. It is 0 when the subject
+// has no such schema: records are copied between topics, and their writers may
+// name subjects in another way.
 func (r *Resolver) Version(topic, record string, id int, s *Schema) (int, error) {
 	subject, err := r.Subject(topic, record)
 	if err != nil {

@@ -212,6 +212,9 @@ func TestRead(t *testing.T) {
 	if v, err := r.Version("t", "", 1, s); err != nil || v != 5 {
 		t.Error(v, err)
 	}
+	if v, err := r.Version("copied", "", 1, s); err != nil || v != 0 {
+		t.Errorf("version %d of a schema that is in another subject, %v", v, err)
+	}
 	for id, want := range map[int]string{
 		2: "Failed to deserialize data for topic t to Avro:  | the schema with id 2 is of type JSON, not AVRO",
 		3: "Failed to deserialize data for topic t to Avro:  | Error retrieving Avro schema for id 3 | Schema not found; error code: 40403",

@@ -45,7 +45,7 @@ const (
 // into it; [NewResolver] wants what the result parsed.
 func Def() *configdef.Def {
 	d := configdef.New(
-		configdef.Key{Name: URLSetting, Type: configdef.List, Default: configdef.Required, Validator: configdef.NonEmptyList(), Importance: configdef.High,
+		configdef.Key{Name: URLSetting, Type: configdef.List, Default: configdef.Required, Validator: addresses, Importance: configdef.High,
 			Doc: "Addresses of the schema registry, separated by commas: when one does not answer, the next is asked. An address begins with `http://` or `https://` and may hold `user:password@`."},
 		configdef.Key{Name: AutoRegisterSetting, Type: configdef.Boolean, Default: true, Importance: configdef.Medium,
 			Doc: "Register a record's schema when it is met. Without it the schema must be in the registry."},
@@ -185,11 +185,30 @@ func transportOf(v *configdef.Values) (*transport, error) {
 	return t, nil
 }
 
-func endpointOf(text string, v *configdef.Values) (endpoint, error) {
+// addresses is the validator of [URLSetting].
+var addresses = configdef.Composite(configdef.NonEmptyList(), configdef.Lambda(func(_ string, value any) error {
+	texts, _ := value.([]string)
+	for _, text := range texts {
+		if _, err := addressOf(text); err != nil {
+			return err
+		}
+	}
+	return nil
+}, ""))
+
+func addressOf(text string) (*url.URL, error) {
 	// The text may hold a password: it stands in no message.
 	u, err := url.Parse(text)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return endpoint{}, configdef.InvalidValue(URLSetting, configdef.Hidden, "each address must look like http://host:port or https://host:port")
+		return nil, configdef.InvalidValue(URLSetting, configdef.Hidden, "each address must look like http://host:port or https://host:port")
+	}
+	return u, nil
+}
+
+func endpointOf(text string, v *configdef.Values) (endpoint, error) {
+	u, err := addressOf(text)
+	if err != nil {
+		return endpoint{}, err
 	}
 	var e endpoint
 	if v.String(BasicSourceSetting) == "USER_INFO" {
