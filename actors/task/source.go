@@ -83,8 +83,9 @@ type sourceRun struct {
 	produceEnded atomic.Bool
 	others       sync.WaitGroup // produce, commit, record commits
 	again        resender
-	started      bool       // the plugin's Start was called; read after pumpDone
-	commitMu     sync.Mutex // one commit at a time
+	started      bool        // the plugin's Start was called; read after pumpDone
+	up           atomic.Bool // its Start returned without an error
+	commitMu     sync.Mutex  // one commit at a time
 	cutOnce      sync.Once
 	cut          chan struct{} // closed when a stage or the client failed: what is in flight won't arrive
 	topics       map[string]bool
@@ -189,6 +190,7 @@ func (r *sourceRun) runPlugin() error {
 	if err != nil {
 		return err // its own words come first in the trace
 	}
+	r.up.Store(true)
 	r.tell(event{n: r.n, kind: evRunning})
 	return r.pollLoop()
 }

@@ -160,6 +160,27 @@ func TestOffsetsThatCouldNotBeStored(t *testing.T) {
 	eventually(t, "UNASSIGNED", func() bool { return st.last() == "UNASSIGNED" })
 }
 
+// TestNoCommitDuringStart: the plugin's Commit waits for its Start, which may take
+// longer than the interval of commits.
+func TestNoCommitDuringStart(t *testing.T) {
+	addrs, st, sys := broker(t), &states{}, system(t)
+	plugin, release := &calls{}, make(chan struct{})
+	plugin.on = map[string]func(context.Context) error{"Start": func(context.Context) error { <-release; return nil }}
+	spec := sourceOf(addrs, st, &memory{m: map[string]*data.MapValue{}}, func() *source { return &source{calls: plugin, limit: 50} }, nil)
+	spec.FlushInterval = 5 * time.Millisecond
+	pid := sys.Root.Spawn(task.SourceProps(spec, false))
+	eventually(t, "started", func() bool { return plugin.count("Start") == 1 })
+	seen := spec.Metrics.Commits.Load()
+	eventually(t, "commits", func() bool { return spec.Metrics.Commits.Load() >= seen+5 })
+	if n := plugin.count("Commit"); n > 0 {
+		t.Errorf("%d calls of Commit beside Start", n)
+	}
+	close(release)
+	eventually(t, "Commit", func() bool { return plugin.count("Commit") > 0 })
+	sys.Root.Send(pid, task.Stop{})
+	eventually(t, "UNASSIGNED", func() bool { return st.last() == "UNASSIGNED" })
+}
+
 // TestOffsetsOfAFailedTask: a record that ends the task keeps back its own offset
 // and those behind it, and none before it.
 func TestOffsetsOfAFailedTask(t *testing.T) {

@@ -83,10 +83,10 @@ func (r *sourceRun) commit() {
 		r.Metrics.CommitTime.Add(time.Since(begun))
 	}
 	r.Metrics.Commits.Add(1)
-	parts := r.parts.Load()
-	if parts == nil {
-		return
+	if !r.up.Load() {
+		return // the plugin may still be in its Start
 	}
+	parts := r.parts.Load()
 	if cm, ok := parts.Task.(connectors.Committer); ok {
 		err := call(r.ctx, r.Metrics, "committing", r.FlushTimeout, cm.Commit)
 		switch {
