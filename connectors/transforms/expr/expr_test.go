@@ -85,6 +85,7 @@ func TestExpr(t *testing.T) {
 		{"headers", `headers={"trace": headers.trace + "d", "at": timestamp.getFullYear(), "other": null}`, order + ` trace="abcd" at=2023`},
 		{"no header", `headers={"x": "nope" in headers ? "yes" : "no"}`, order + ` trace="abc" other=1 x="no"`},
 		{"key", `key=key + "/" + string(value.count)`, order + ` key="k1/4"`},
+		{"a key may be null", `drop=key == null || value == null`, order},
 		{"has", `drop=has(value.name) && !has(headers.nope)`, "dropped"},
 		{"the pattern", `drop=value.name.matches("^an.*l$")`, "dropped"},
 		{"too expensive", "cost.limit=20\n" + `drop=value.tags.map(a, value.tags.map(b, value.tags.map(c, a + b + c))).size() > 100`, "error: troupe.Expr: drop: it does more than cost.limit=20 allows"},

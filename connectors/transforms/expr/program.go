@@ -41,8 +41,8 @@ func newEnv(value, key *data.Schema) (*environment, error) {
 	env, err := cel.NewEnv(
 		cel.CustomTypeProvider(provider), cel.CustomTypeAdapter(adapter{}), ext.Strings(), ext.Math(),
 		cel.EnableIdentifierEscapeSyntax(), // value.`a-b`.`in`: names that CEL has no other way to
-		cel.Variable("value", provider.typeOf(value, "Value")),
-		cel.Variable("key", provider.typeOf(key, "Key")),
+		cel.Variable("value", provider.side(value, "Value")),
+		cel.Variable("key", provider.side(key, "Key")),
 		cel.Variable("topic", cel.StringType),
 		cel.Variable("partition", types.NewNullableType(types.IntType)),
 		cel.Variable("offset", types.NewNullableType(types.IntType)),

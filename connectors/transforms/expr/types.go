@@ -60,6 +60,17 @@ func (p *typeProvider) typeOf(s *data.Schema, name string) *types.Type {
 	return t
 }
 
+// side returns the type of a whole value or key: null can stand in its place whatever
+// the schema of the others is, so that a scalar may always be compared with null.
+func (p *typeProvider) side(s *data.Schema, name string) *types.Type {
+	t := p.typeOf(s, name)
+	switch t.Kind() {
+	case types.IntKind, types.DoubleKind, types.BoolKind, types.StringKind, types.BytesKind:
+		return types.NewNullableType(t)
+	}
+	return t
+}
+
 // FindStructType implements [types.Provider].
 func (p *typeProvider) FindStructType(name string) (*types.Type, bool) {
 	if _, ok := p.structs[name]; ok {
