@@ -36,9 +36,15 @@ type env struct {
 
 	names  int             // for names that no earlier run used
 	inputs map[string]bool // files and topics that were made already
+
+	classRuns map[string][]classRun // of the row classes, each arm's last
 }
 
 func newEnv(s settings, dir, addr string) (*env, error) {
+	e := &env{settings: s, dir: dir, addr: addr, inputs: map[string]bool{}}
+	if addr == "" { // no chosen row needs a broker
+		return e, nil
+	}
 	cl, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.ProducerBatchCompression(kgo.NoCompression()),
 		kgo.MaxBufferedRecords(100_000),
 		// A topic that appears is to be seen at once.
@@ -46,20 +52,29 @@ func newEnv(s settings, dir, addr string) (*env, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making a client for %s: %w", addr, err)
 	}
-	return &env{settings: s, dir: dir, addr: addr, cl: cl, admin: kadm.NewClient(cl), inputs: map[string]bool{}}, nil
+	e.cl, e.admin = cl, kadm.NewClient(cl)
+	return e, nil
 }
 
-func (e *env) close() { e.cl.Close() }
+func (e *env) close() {
+	if e.cl != nil {
+		e.cl.Close()
+	}
+}
 
 // othersSeconds is the CPU time that processes which are not ours have spent:
 // the machine's, less our own, the broker's, and that of the workers, which are
 // gone when a run ends. Only differences mean something. NaN when the broker is
 // not ours either.
 func (e *env) othersSeconds() float64 {
-	if e.brokerPID == 0 {
+	broker := 0.0
+	switch {
+	case e.brokerPID != 0:
+		broker = cpuSeconds(e.brokerPID)
+	case e.addr != "":
 		return nan
 	}
-	return busySeconds() - ourSeconds() - cpuSeconds(e.brokerPID)
+	return busySeconds() - ourSeconds() - broker
 }
 
 // name returns a name for a topic, a group or a connector that is new to this

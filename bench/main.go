@@ -13,12 +13,14 @@
 //	                                        an hour, in which nothing should happen
 //	go run ./bench -rows scale -connectors 2000
 //	                                        a large one
+//	go run ./bench -rows classes            classes beside Kafka Connect's own in a JVM; no broker
 //
 // It drives built programs: of ours it imports internal/kafkatest, internal/watch,
 // cluster/placement, which says whether nodes have their shares, cluster/devregistry,
-// which keeps the schemas of the Avro rows, and for the row
-// trace-off alone, which compares two things within one process, actors, connectors
-// and codec.
+// which keeps the schemas of the Avro rows, and actors, connectors and codec for the
+// rows trace-off and classes alone, which measure within this process. The row classes
+// drives Kafka Connect's classes with bench/java/Classes.java, on the same records and
+// settings (bench/java/classes.json); it needs a JDK.
 package main
 
 import (
@@ -141,6 +143,11 @@ func (s *settings) choose(rowList, armList string) error {
 	return nil
 }
 
+// needBroker reports whether a chosen row does.
+func (s *settings) needBroker() bool {
+	return slices.ContainsFunc(rows, func(r row) bool { return !r.brokerless && slices.Contains(s.rows, r.key) })
+}
+
 // benchmark runs the chosen rows and reports. A row that fails in one arm is
 // reported as failed and does not end the others; it ends in an error.
 func benchmark(ctx context.Context, s settings) error {
@@ -151,7 +158,7 @@ func benchmark(ctx context.Context, s settings) error {
 	defer func() { _ = os.RemoveAll(dir) }()
 
 	addr, brokerPID := s.broker, 0
-	if addr == "" {
+	if addr == "" && s.needBroker() {
 		// Kafka's own settings for a broker, with its heap of 1 GB.
 		b, err := kafkatest.Run(ctx, kafkatest.WithJVM("-Xms1G", "-Xmx1G", "-server", "-XX:+UseG1GC",
 			"-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"))
@@ -192,7 +199,7 @@ func benchmark(ctx context.Context, s settings) error {
 		}
 	}
 	fmt.Println()
-	fmt.Print(res.table(), res.notes())
+	fmt.Print(res.table(), res.tables(), res.notes())
 	if !s.quick {
 		if err := res.write(s.out); err != nil {
 			return err
@@ -213,6 +220,10 @@ func (e *env) once(ctx context.Context, r row, arm string, rep int, res *results
 	m, err := r.run(one, e, arm)
 	if ctx.Err() != nil {
 		return errors.New("called off")
+	}
+	if errors.Is(err, errLeftOut) {
+		fmt.Printf("%-14s %-8s #%d %v\n", r.key, arm, rep+1, err)
+		return nil
 	}
 	if err != nil {
 		res.failed(r.key, arm, err)

@@ -105,11 +105,16 @@ func busySeconds() float64 {
 func ourSeconds() float64 {
 	sum := 0.0
 	for _, who := range []int{syscall.RUSAGE_SELF, syscall.RUSAGE_CHILDREN} {
-		var u syscall.Rusage
-		if err := syscall.Getrusage(who, &u); err != nil {
-			return math.NaN()
-		}
-		sum += float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
+		sum += usedSeconds(who)
 	}
 	return sum
+}
+
+// usedSeconds is the CPU time of one of getrusage's two. NaN where it is not told.
+func usedSeconds(who int) float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(who, &u); err != nil {
+		return math.NaN()
+	}
+	return float64(u.Utime.Nano()+u.Stime.Nano()) / 1e9
 }

@@ -185,13 +185,16 @@ func (r *results) verdict(row string, m metric) string {
 	return "yes"
 }
 
-// table is the report as Markdown.
+// table is the report as Markdown, without the rows that have tables of their own.
 func (r *results) table() string {
+	if !slices.ContainsFunc(rows, func(row row) bool { return row.table == nil && slices.Contains(r.s.rows, row.key) }) {
+		return ""
+	}
 	var b strings.Builder
 	b.WriteString("| work | measure | Kafka Connect 4.1 | Troupe | Troupe is better by | bare client | Troupe to bare | target | met |\n")
 	b.WriteString("|---|---|---|---|---|---|---|---|---|\n")
 	for _, row := range rows {
-		if !slices.Contains(r.s.rows, row.key) {
+		if row.table != nil || !slices.Contains(r.s.rows, row.key) {
 			continue
 		}
 		for i, m := range row.metrics {
@@ -212,6 +215,17 @@ func (r *results) table() string {
 				ratioCell(r.ratios(row.key, m, armTroupe, armConnect)),
 				cell(r.values(row.key, armBare, m.name)), ratioCell(r.ratios(row.key, m, armTroupe, armBare)),
 				strings.Join(targets, ", "), r.verdict(row.key, m))
+		}
+	}
+	return b.String()
+}
+
+// tables are those of the rows that have their own, as Markdown.
+func (r *results) tables() string {
+	var b strings.Builder
+	for _, row := range rows {
+		if row.table != nil && slices.Contains(r.s.rows, row.key) {
+			b.WriteString("\n" + row.table(r, row))
 		}
 	}
 	return b.String()
@@ -258,6 +272,7 @@ func (r *results) write(path string) error {
 		b.WriteString("Troupe was not run.\n\n")
 	}
 	b.WriteString(r.table())
+	b.WriteString(r.tables())
 	b.WriteString(r.notes())
 	if len(r.failures) > 0 {
 		b.WriteString("\nFailed runs:\n\n")

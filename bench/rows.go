@@ -17,12 +17,14 @@ type row struct {
 	key, title string
 	bare       bool // the bare client can do it too
 	ours       bool // it asks something about Troupe alone
+	brokerless bool // it needs no broker
 	metrics    []metric
 	run        func(ctx context.Context, e *env, arm string) (metrics, error)
 
-	once    bool          // one run an arm is enough: it repeats inside
-	note    string        // what a reader of the figures has to know besides
-	timeout time.Duration // at least; 0 leaves the flag's
+	table   func(*results, row) string // its own, instead of lines in the common one
+	once    bool                       // one run an arm is enough: it repeats inside
+	note    string                     // what a reader of the figures has to know besides
+	timeout time.Duration              // at least; 0 leaves the flag's
 }
 
 // metric is one figure of a row, with what design asks of it.
@@ -135,6 +137,8 @@ var rows = []row{
 		{"back", "kill to all running elsewhere, by the statuses", "s", false, nil},
 		{"after", "resident after it, the larger of the two", "MB", false, nil},
 	}, run: runScale, ours: true, once: true, timeout: scaleTimeout, note: scaleNote},
+	{key: "classes", title: "each transform, predicate and converter by itself, one thread", brokerless: true,
+		metrics: classMetrics(), table: classTable, run: runClasses, timeout: classesTimeout, note: classesNote},
 }
 
 func throughput(rate ...target) []metric {
@@ -155,7 +159,7 @@ func withCPU(ms []metric, t target) []metric {
 
 const (
 	stringConverter = "org.apache.kafka.connect.storage.StringConverter"
-	transforms      = "org.apache.kafka.connect.transforms."
+	transformsDot   = "org.apache.kafka.connect.transforms."
 )
 
 // fourTransforms are the design's, with its converter.
@@ -163,14 +167,14 @@ var fourTransforms = map[string]string{
 	"value.converter":                "org.apache.kafka.connect.json.JsonConverter",
 	"value.converter.schemas.enable": "true",
 	"transforms":                     "hoist,insert,rename,route",
-	"transforms.hoist.type":          transforms + "HoistField$Value",
+	"transforms.hoist.type":          transformsDot + "HoistField$Value",
 	"transforms.hoist.field":         "line",
-	"transforms.insert.type":         transforms + "InsertField$Value",
+	"transforms.insert.type":         transformsDot + "InsertField$Value",
 	"transforms.insert.static.field": "source",
 	"transforms.insert.static.value": "bench",
-	"transforms.rename.type":         transforms + "ReplaceField$Value",
+	"transforms.rename.type":         transformsDot + "ReplaceField$Value",
 	"transforms.rename.renames":      "line:text",
-	"transforms.route.type":          transforms + "RegexRouter",
+	"transforms.route.type":          transformsDot + "RegexRouter",
 	"transforms.route.regex":         "(.*)",
 	"transforms.route.replacement":   "$1",
 }

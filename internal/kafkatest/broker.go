@@ -158,7 +158,7 @@ func (b *Broker) format(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, b.dist.Java, "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-		"-Dlog4j2.configurationFile="+b.file("log4j2.properties"), "-cp", b.dist.classPath(),
+		"-Dlog4j2.configurationFile="+b.file("log4j2.properties"), "-cp", b.dist.ClassPath(),
 		"kafka.tools.StorageTool", "format", "--cluster-id", clusterID, "--config", b.file("server.properties"))
 	cmd.SysProcAttr = dieWithParent()
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -170,7 +170,7 @@ func (b *Broker) format(ctx context.Context) error {
 func (b *Broker) start(ctx context.Context) error {
 	args := append([]string{}, b.jvm...)
 	args = append(args, "-Djava.awt.headless=true", "-Dlog4j2.configurationFile="+b.file("log4j2.properties"),
-		"-cp", b.dist.classPath(), "kafka.Kafka", b.file("server.properties"))
+		"-cp", b.dist.ClassPath(), "kafka.Kafka", b.file("server.properties"))
 	proc, err := StartProcess(ProcessSpec{Path: b.dist.Java, Args: args, Dir: b.dir, LogFile: b.file("broker.log")})
 	if err != nil {
 		return err

@@ -104,7 +104,7 @@ func RunConnect(ctx context.Context, bootstrap string, o ConnectOptions) (_ *Con
 		args = ConnectJVM()
 	}
 	args = append(append([]string{}, args...), "-Djava.awt.headless=true", "-Dlog4j2.configurationFile="+log4j,
-		"-cp", dist.classPath(), class, worker)
+		"-cp", dist.ClassPath(), class, worker)
 	args = append(args, o.Connectors...)
 	c.Process, err = StartProcess(ProcessSpec{Path: dist.Java, Args: args, Dir: dir, LogFile: filepath.Join(dir, "connect.log")})
 	if err != nil {

@@ -28,7 +28,7 @@ func StartConnectFile(t testing.TB, file, url string, jvm ...string) *Connect {
 		t.Fatalf("writing the worker's logging settings: %v", err)
 	}
 	args := append(append([]string{}, jvm...), "-Djava.awt.headless=true", "-Dlog4j2.configurationFile="+log4j,
-		"-cp", dist.classPath(), "org.apache.kafka.connect.cli.ConnectDistributed", file)
+		"-cp", dist.ClassPath(), "org.apache.kafka.connect.cli.ConnectDistributed", file)
 	c := &Connect{url: url}
 	if c.Process, err = StartProcess(ProcessSpec{Path: dist.Java, Args: args, Dir: dir, LogFile: filepath.Join(dir, "connect.log")}); err != nil {
 		t.Fatal(err)
@@ -65,7 +65,7 @@ func BuildPlugin(t testing.TB, name string, sources ...string) string {
 			t.Fatal(fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out))
 		}
 	}
-	run(append([]string{"javac", "-nowarn", "-cp", dist.classPath(), "-d", classes}, sources...)...)
+	run(append([]string{"javac", "-nowarn", "-cp", dist.ClassPath(), "-d", classes}, sources...)...)
 	run("jar", "cf", filepath.Join(path, name, name+".jar"), "-C", classes, ".")
 	return path
 }

@@ -70,8 +70,8 @@ func Fetch(ctx context.Context) (Dist, error) {
 	return d, nil
 }
 
-// classPath is every jar but the file connectors, which Kafka keeps apart.
-func (d Dist) classPath() string { return filepath.Join(d.Dir, "libs", "*") }
+// ClassPath is every jar but the file connectors, which Kafka keeps apart.
+func (d Dist) ClassPath() string { return filepath.Join(d.Dir, "libs", "*") }
 
 // PluginPath is the plugin.path with which a Connect worker finds the file
 // connectors.

@@ -1,0 +1,289 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/troupeio/troupe/codec"
+	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/connectors"
+	"github.com/troupeio/troupe/connectors/converters"
+	"github.com/troupeio/troupe/connectors/transforms"
+)
+
+// classRound is how many calls there are between two looks at the clock.
+const classRound = 500
+
+// classOp is a case made ready: what is measured, and what it results in.
+type classOp struct {
+	call   func(i int) error
+	output func() ([]string, error)
+}
+
+// ourClasses drives the cases with our classes in this process, on one thread.
+func ourClasses(ctx context.Context, warmUp, measure time.Duration) ([]classRun, error) {
+	registry, err := connectors.NewRegistry(transforms.Plugins(), converters.Plugins())
+	if err != nil {
+		return nil, err
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var runs []classRun
+	for _, c := range classes.Cases {
+		op, err := makeClass(registry, &c)
+		var run classRun
+		if err == nil {
+			run, err = op.run(warmUp/4, measure) // nothing is compiled; the heap grows
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Key, err)
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		run.Key = c.Key
+		runs = append(runs, run)
+	}
+	return runs, nil
+}
+
+func (o *classOp) run(warmUp, measure time.Duration) (classRun, error) {
+	output, err := o.output()
+	if err != nil {
+		return classRun{}, err
+	}
+	if _, err := o.rounds(warmUp); err != nil {
+		return classRun{}, err
+	}
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	cpu, begin := usedSeconds(syscall.RUSAGE_SELF), time.Now()
+	n, err := o.rounds(measure)
+	if err != nil {
+		return classRun{}, err
+	}
+	r := classRun{Output: output, Records: n, Seconds: time.Since(begin).Seconds(), CPUSeconds: usedSeconds(syscall.RUSAGE_SELF) - cpu}
+	runtime.ReadMemStats(&after)
+	r.Bytes, r.Allocs = int64(after.TotalAlloc-before.TotalAlloc), int64(after.Mallocs-before.Mallocs)
+	return r, nil
+}
+
+// rounds calls for as long as it is told, once at least.
+func (o *classOp) rounds(long time.Duration) (n int64, err error) {
+	for begin := time.Now(); ; {
+		for i := range classRound {
+			if err := o.call(i); err != nil {
+				return n, err
+			}
+		}
+		n += classRound
+		if time.Since(begin) >= long {
+			return n, nil
+		}
+	}
+}
+
+// makeClass configures the class of a case.
+func makeClass(registry *connectors.Registry, c *classCase) (*classOp, error) {
+	text, err := newText()
+	if err != nil {
+		return nil, err
+	}
+	spec := classes.Records[c.On]
+	in, err := spec.record(text)
+	if err != nil {
+		return nil, fmt.Errorf("reading the record %s: %w", c.On, err)
+	}
+	kinds := map[string]connectors.Kind{kindTransform: connectors.TransformationKind, kindPredicate: connectors.PredicateKind,
+		kindFromConnect: connectors.ConverterKind, kindToConnect: connectors.ConverterKind,
+		kindFromConnectHeader: connectors.HeaderConverterKind, kindToConnectHeader: connectors.HeaderConverterKind}
+	plugin, ok := registry.Find(c.Class, kinds[c.Kind])
+	if !ok {
+		return nil, fmt.Errorf("no %s %s", c.Kind, c.Class)
+	}
+	switch c.Kind {
+	case kindTransform:
+		t, err := plugin.NewTransformation(c.Config)
+		if err != nil {
+			return nil, err
+		}
+		return transformOp(t, in, text), nil
+	case kindPredicate:
+		p, err := plugin.NewPredicate(c.Config)
+		if err != nil {
+			return nil, err
+		}
+		return predicateOp(p, in), nil
+	case kindFromConnectHeader, kindToConnectHeader:
+		h, err := plugin.NewHeaderConverter(c.Config)
+		if err != nil {
+			return nil, err
+		}
+		if c.Kind == kindToConnectHeader {
+			return readHeaderOp(h, in, text)
+		}
+		return writeHeaderOp(h, in), nil
+	default:
+		k, err := plugin.NewConverter(c.Config, false)
+		if err != nil {
+			return nil, err
+		}
+		if c.Kind == kindFromConnect {
+			return writeOp(k, in), nil
+		}
+		body, err := spec.body(c.Config["schemas.enable"] == "true")
+		if err != nil {
+			return nil, err
+		}
+		return readOp(k, in.Topic, body, text), nil
+	}
+}
+
+// classSink takes what comes out, so that no compiler leaves the work undone.
+var classSink struct {
+	record data.Record
+	yes    bool
+	bytes  []byte
+	schema *data.Schema
+	value  data.Value
+}
+
+func transformOp(t connectors.Transformation, in data.Record, text *textForm) *classOp {
+	return &classOp{
+		call: func(int) (err error) {
+			classSink.record = in
+			classSink.yes, err = t.Apply(&classSink.record)
+			return err
+		},
+		output: func() ([]string, error) {
+			r := in
+			keep, err := t.Apply(&r)
+			if err != nil || !keep {
+				return []string{"dropped"}, err
+			}
+			return text.record(&r)
+		},
+	}
+}
+
+func predicateOp(p connectors.Predicate, in data.Record) *classOp {
+	return &classOp{
+		call: func(int) (err error) {
+			classSink.yes, err = p.Test(&in)
+			return err
+		},
+		output: func() ([]string, error) {
+			yes, err := p.Test(&in)
+			return []string{fmt.Sprint(yes)}, err
+		},
+	}
+}
+
+// writeOp gives the converter room as a task does, in chunks.
+func writeOp(k codec.Converter, in data.Record) *classOp {
+	var room codec.Buffer
+	return &classOp{
+		call: func(int) (err error) {
+			classSink.bytes, err = k.FromConnect(in.Topic, in.ValueSchema, in.Value, room.Next())
+			room.Keep(classSink.bytes)
+			return err
+		},
+		output: func() ([]string, error) {
+			b, err := k.FromConnect(in.Topic, in.ValueSchema, in.Value, nil)
+			return []string{"bytes " + string(b)}, err
+		},
+	}
+}
+
+func readOp(k codec.Converter, topic string, body []byte, text *textForm) *classOp {
+	return &classOp{
+		call: func(int) (err error) {
+			classSink.schema, classSink.value, err = k.ToConnect(topic, body)
+			return err
+		},
+		output: func() ([]string, error) {
+			s, v, err := k.ToConnect(topic, body)
+			if err != nil {
+				return nil, err
+			}
+			line, err := text.line("value", s, v)
+			return []string{line}, err
+		},
+	}
+}
+
+func writeHeaderOp(k codec.HeaderConverter, in data.Record) *classOp {
+	return &classOp{
+		call: func(i int) (err error) {
+			h := &in.Headers[i%len(in.Headers)]
+			classSink.bytes, err = k.FromConnectHeader(in.Topic, h.Key, h.Schema, h.Value)
+			return err
+		},
+		output: func() (out []string, err error) {
+			for _, h := range in.Headers {
+				b, err := k.FromConnectHeader(in.Topic, h.Key, h.Schema, h.Value)
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, "bytes "+string(b))
+			}
+			return out, nil
+		},
+	}
+}
+
+func readHeaderOp(k codec.HeaderConverter, in data.Record, text *textForm) (*classOp, error) {
+	var bodies [][]byte
+	for _, h := range in.Headers {
+		b, err := k.FromConnectHeader(in.Topic, h.Key, h.Schema, h.Value)
+		if err != nil {
+			return nil, err
+		}
+		bodies = append(bodies, bytes.Clone(b))
+	}
+	return &classOp{
+		call: func(i int) (err error) {
+			classSink.schema, classSink.value, err = k.ToConnectHeader(in.Topic, "h", bodies[i%len(bodies)])
+			return err
+		},
+		output: func() (out []string, err error) {
+			for _, b := range bodies {
+				s, v, err := k.ToConnectHeader(in.Topic, "h", b)
+				if err != nil {
+					return nil, err
+				}
+				line, err := text.line("value", s, v)
+				if err != nil {
+					return nil, err
+				}
+				out = append(out, line)
+			}
+			return out, nil
+		},
+	}, nil
+}
+
+// body is what a converter reads: the envelope or the payload of the value.
+func (r *classRecord) body(envelope bool) ([]byte, error) {
+	var value struct{ Payload json.RawMessage }
+	if err := json.Unmarshal(r.Value, &value); err != nil {
+		return nil, fmt.Errorf("reading a payload: %w", err)
+	}
+	var s string
+	if json.Unmarshal(value.Payload, &s) == nil {
+		return []byte(s), nil
+	}
+	var b bytes.Buffer
+	raw := value.Payload
+	if envelope {
+		raw = r.Value
+	}
+	err := json.Compact(&b, raw)
+	return b.Bytes(), err
+}
