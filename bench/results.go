@@ -112,6 +112,9 @@ func ratioCell(v []float64) string {
 
 // line is one run in short, for the progress on standard output.
 func (m metrics) line(r row) string {
+	if r.table != nil {
+		return "" // too many for a line
+	}
 	var parts []string
 	for _, x := range r.metrics {
 		if v, ok := m[x.name]; ok && !math.IsNaN(v) {
