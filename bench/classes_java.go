@@ -56,7 +56,7 @@ func (e *env) javaClasses(ctx context.Context, warmUp, measure time.Duration) ([
 	cmd := exec.CommandContext(ctx, dist.Java, "-m", "jdk.compiler/com.sun.tools.javac.Main", "-nowarn", "-d", dir,
 		"-cp", strings.Join(jars, string(os.PathListSeparator)), source)
 	if out, err := cmd.CombinedOutput(); err != nil {
-		if bytes.Contains(out, []byte("jdk.compiler not found")) {
+		if bytes.Contains(out, []byte("java.lang.module.FindException")) {
 			return nil, fmt.Errorf("%w: %s is of a JRE, and the row needs a JDK's compiler", errLeftOut, dist.Java)
 		}
 		return nil, fmt.Errorf("compiling Classes.java: %w\n%s", err, out)

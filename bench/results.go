@@ -260,13 +260,8 @@ func (r *results) write(path string) error {
 	var b strings.Builder
 	b.WriteString("# Measured\n\n")
 	fmt.Fprintf(&b, "Written by `%s` on %s.\n\n", commandLine(), r.begin.UTC().Format("2006-01-02 15:04 MST"))
-	fmt.Fprintf(&b, "* Machine: %s, %d cores, %s GB of memory, %s/%s; the broker runs on it too\n", cpu, runtime.NumCPU(), number(memory), runtime.GOOS, runtime.GOARCH)
-	fmt.Fprintf(&b, "* Broker: Apache Kafka 4.1.0, one node, `-Xmx1G`; one partition, no compression, topic absent at the start\n")
-	fmt.Fprintf(&b, "* Kafka Connect: 4.1.0, distributed, `%s`\n", strings.Join(kafkatest.ConnectJVM(), " "))
-	fmt.Fprintf(&b, "* Troupe: `troupe distributed worker.properties`, the same worker properties and connectors\n")
-	fmt.Fprintf(&b, "* Bare client: franz-go with its own defaults but without compression, in a process of its own\n")
-	fmt.Fprintf(&b, "* %d lines of %d bytes (1 KB rows: an eighth of that); %d repetitions, the arms alternate; median (lowest–highest); ratios are of the same repetition\n", r.s.lines, lineLength, r.s.reps)
-	fmt.Fprintf(&b, "* Time runs from the POST of the connector to the last record at the destination, whose content is then checked; CPU (user and system) likewise, of the worker's process; peak memory is VmHWM, 1 MB is 10^6 bytes\n")
+	fmt.Fprintf(&b, "* Machine: %s, %d cores, %s GB of memory, %s/%s\n", cpu, runtime.NumCPU(), number(memory), runtime.GOOS, runtime.GOARCH)
+	b.WriteString(r.setup())
 	if median, _, most, ok := spread(r.others); ok {
 		fmt.Fprintf(&b, "* Other processes used %.0f %% of the machine during the runs (median; at most %.0f %%)%s\n", median, most, busyNote(most))
 	}
@@ -288,6 +283,22 @@ func (r *results) write(path string) error {
 		return fmt.Errorf("writing the results: %w", err)
 	}
 	return nil
+}
+
+// setup is what the arms ran on, a list in Markdown.
+func (r *results) setup() string {
+	connect := strings.Join(kafkatest.ConnectJVM(), " ")
+	if !r.s.needBroker() {
+		return fmt.Sprintf("* Kafka Connect: 4.1.0, its classes alone, `%s`\n* %d repetitions, the arms alternate; median (lowest–highest); ratios are of the same repetition\n", connect, r.s.reps)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "* Broker: Apache Kafka 4.1.0, one node, `-Xmx1G`, on the same machine; one partition, no compression, topic absent at the start\n")
+	fmt.Fprintf(&b, "* Kafka Connect: 4.1.0, distributed, `%s`\n", connect)
+	fmt.Fprintf(&b, "* Troupe: `troupe distributed worker.properties`, the same worker properties and connectors\n")
+	fmt.Fprintf(&b, "* Bare client: franz-go with its own defaults but without compression, in a process of its own\n")
+	fmt.Fprintf(&b, "* %d lines of %d bytes (1 KB rows: an eighth of that); %d repetitions, the arms alternate; median (lowest–highest); ratios are of the same repetition\n", r.s.lines, lineLength, r.s.reps)
+	fmt.Fprintf(&b, "* Time runs from the POST of the connector to the last record at the destination, whose content is then checked; CPU (user and system) likewise, of the worker's process; peak memory is VmHWM, 1 MB is 10^6 bytes\n")
+	return b.String()
 }
 
 // quietPercent is how much of the machine others may use before the figures
