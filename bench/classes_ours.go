@@ -227,11 +227,14 @@ func predicateOp(p connectors.Predicate, in data.Record) *classOp {
 	}
 }
 
-// writeOp gives the converter room as a task does, in chunks.
+// writeOp gives the converter room as a task does, in chunks; a round is its batch.
 func writeOp(k codec.Converter, in data.Record) *classOp {
 	var room codec.Buffer
 	return &classOp{
-		call: func(int) (err error) {
+		call: func(i int) (err error) {
+			if i == 0 {
+				room.Expect(classRound)
+			}
 			classSink.bytes, err = k.FromConnect(in.Topic, in.ValueSchema, in.Value, room.Next())
 			room.Keep(classSink.bytes)
 			return err
