@@ -31,6 +31,16 @@ func TestBufferExpects(t *testing.T) {
 	if got := cap(b.Next()); got != 64<<10 {
 		t.Errorf("%d bytes, want a new chunk", got)
 	}
+	keep(&b, 63<<10)
+	keep(&b, 2<<10) // longer than the rest: it has memory of its own
+	if got := cap(b.Next()); got != 64<<10 {
+		t.Errorf("%d bytes, want a new chunk: the next record is as long", got)
+	}
+	keep(&b, 63<<10)
+	keep(&b, 60<<10) // no reason to give anything up: a new chunk would be too small as well
+	if got := cap(b.Next()); got != 1<<10 {
+		t.Errorf("%d bytes, want the rest of the chunk", got)
+	}
 	if got := cap(new(Buffer).Next()); got != 64<<10 {
 		t.Errorf("%d bytes without a word", got)
 	}

@@ -83,7 +83,15 @@ func (b *Buffer) Next() []byte {
 // Keep takes note of how much of the room that Next gave out holds a record now.
 // Bytes that come from elsewhere are none of its business.
 func (b *Buffer) Keep(out []byte) {
-	if len(out) == 0 || unsafe.SliceData(out) != unsafe.SliceData(b.free[:cap(b.free)]) {
+	if len(out) == 0 {
+		return
+	}
+	if unsafe.SliceData(out) != unsafe.SliceData(b.free[:cap(b.free)]) {
+		// It may have outgrown the rest of the chunk. Those that follow are as long as a
+		// rule, and each would have memory of its own.
+		if len(out) > cap(b.free) && len(out) < maxChunk/8 {
+			b.free = nil
+		}
 		return
 	}
 	b.free = b.free[len(out):len(out):cap(b.free)]

@@ -51,7 +51,7 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if !ok {
-		answer = `404 {"error_code":404,"message":"HTTP 404 Not Found"}`
+		answer = `404 {"error_code":40401,"message":"Subject not found."}`
 	}
 	status := 200
 	if !strings.HasPrefix(answer, "{") {

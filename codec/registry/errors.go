@@ -44,14 +44,15 @@ func (e *Error) Error() string { return e.Message + "; error code: " + strconv.I
 func (e *Error) JavaClass() string { return restClientException }
 
 // IsNotFound reports whether err is the registry's answer that it has no such
-// subject, version or schema.
+// subject, version or schema. A 404 without a code of the registry's is somebody else's.
 func IsNotFound(err error) bool {
 	var e *Error
-	return errors.As(err, &e) && e.Status == http.StatusNotFound
+	return errors.As(err, &e) && e.Status == http.StatusNotFound && e.Code != http.StatusNotFound
 }
 
 // IsOutage reports whether err says that the registry could not be asked: it did
-// not answer, not in time, or that it cannot at present (408, 429, 5xx).
+// not answer, not in time, that it cannot at present (408, 429, 5xx), or that it doesn't
+// take this client's word or isn't there at all (401, 403, 404 without a code of its own).
 func IsOutage(err error) bool {
 	var e *codec.Error
 	return errors.As(err, &e) && e.Fault == codec.OutageFault
@@ -60,6 +61,17 @@ func IsOutage(err error) bool {
 // busy reports whether a status says that the same request may succeed later.
 func busy(status int) bool {
 	return status == http.StatusRequestTimeout || status == http.StatusTooManyRequests || status >= 500
+}
+
+// fault says who is to blame for a refusal with a code of three digits. A password that
+// is refused, and an address behind which there is no registry, say nothing of a record:
+// it must not be skipped for them.
+func (e *Error) fault() codec.Fault {
+	switch e.Code {
+	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusProxyAuthRequired:
+		return codec.OutageFault
+	}
+	return codec.RecordFault
 }
 
 // refusal turns what pkg/sr makes of an answer into ours.
@@ -108,7 +120,7 @@ func serializing(err error, doing string) error {
 	case IsOutage(err):
 		return Serialization(doing, err)
 	case errors.As(err, &refused) && refused.Code/100 == 4:
-		return &codec.Error{Class: invalidConfiguration, Msg: refused.Error(), Cause: refused, Fault: codec.RecordFault}
+		return &codec.Error{Class: invalidConfiguration, Msg: refused.Error(), Cause: refused, Fault: refused.fault()}
 	case errors.As(err, &refused):
 		return Serialization(doing, err)
 	}
@@ -148,7 +160,7 @@ var wording = map[Type]words{
 // Confluent's converter puts before it. write says in which direction.
 //
 // An outage becomes a RetriableException, on which the task tries again as
-// errors.retry.* say; a refusal a ConfigException with the registry's text; the
+// errors.retry.* say; a refusal of a record a ConfigException with the registry's text; the
 // rest a DataException. That the task stops meanwhile remains what it is.
 func (r *Resolver) Failure(topic string, write bool, err error) error {
 	if err == nil || errors.Is(err, context.Canceled) {
@@ -164,11 +176,11 @@ func (r *Resolver) Failure(topic string, write bool, err error) error {
 	if !errors.As(err, &e) {
 		return out
 	}
-	switch {
-	case e.Fault == codec.OutageFault:
-		out.Class, out.Fault = codec.RetriableException, codec.OutageFault
-	case e.Class == invalidConfiguration:
+	if e.Class == invalidConfiguration {
 		out.Class, out.Msg = codec.ConfigException, fmt.Sprintf(w.access, topic, e.Msg)
+	}
+	if e.Fault == codec.OutageFault {
+		out.Class, out.Fault = codec.RetriableException, codec.OutageFault
 	}
 	return out
 }
