@@ -171,7 +171,7 @@ func TestDeathIsSeenInTime(t *testing.T) {
 	for _, size := range []int{3, 5, 8} {
 		t.Run(fmt.Sprint(size, " nodes"), func(t *testing.T) {
 			var least, most time.Duration
-			for range 10 {
+			for range 10 / share {
 				bubble(t, func(w *world) {
 					n := w.several(size)
 					killed := time.Now()
@@ -212,7 +212,7 @@ func TestDeathIsSeenInTime(t *testing.T) {
 func TestLeavingIsNotDying(t *testing.T) {
 	for _, loss := range []float64{0, 0.05} {
 		t.Run(fmt.Sprint("loss ", loss), func(t *testing.T) {
-			for range 5 {
+			for range 5 / share {
 				bubble(t, func(w *world) {
 					n := w.several(6)
 					w.hub.SetAll(clustertest.Link{Delay: time.Millisecond, Loss: loss})
@@ -456,7 +456,7 @@ func TestKeyRotationLosesNobody(t *testing.T) {
 func TestStallIsNotDeath(t *testing.T) {
 	bubble(t, func(w *world) {
 		n := w.several(3)
-		for range 60 {
+		for range 60 / share {
 			w.hub.Stall(n[1].Addr(), 700*time.Millisecond)
 			w.sleep(10 * time.Second)
 		}
@@ -474,7 +474,7 @@ func TestLossAndDelayAreNotDeath(t *testing.T) {
 	bubble(t, func(w *world) {
 		n := w.several(4)
 		w.hub.SetAll(clustertest.Link{Delay: 10 * time.Millisecond, Jitter: 10 * time.Millisecond, Loss: 0.02})
-		w.sleep(5 * time.Minute)
+		w.sleep(5 * time.Minute / share)
 		for i, x := range n {
 			for j := range n {
 				if i != j {

@@ -13,7 +13,7 @@ func TestCutOffNodeKnowsIt(t *testing.T) {
 	for _, size := range []int{3, 5, 8} {
 		t.Run(fmt.Sprint(size, " nodes"), func(t *testing.T) {
 			var most, others, silent time.Duration
-			for range 10 {
+			for range 10 / share {
 				bubble(t, func(w *world) {
 					n := w.several(size)
 					cut := n[size-1]
