@@ -64,6 +64,7 @@ func (r *round) blame() {
 		dead[e.Member] = append(dead[e.Member], u)
 	}
 	for member, units := range dead {
+		boot := group.BootOf(member)
 		if r.lingers[member] {
 			continue
 		}
@@ -93,8 +94,9 @@ func (r *round) blame() {
 		found := false
 		for _, u := range suspects {
 			e := r.log[u]
-			of := func(d assign.Death) bool { return d.Boot == group.BootOf(member) } // it was taken for dead before
-			e.Deaths = r.held(append(slices.DeleteFunc(slices.Clone(e.Deaths), of), assign.Death{Node: e.Node, Boot: group.BootOf(member), At: died.UnixMilli(), Lived: died.UnixMilli() - r.began(u, e)}))
+			before := func(d assign.Death) bool { return d.Boot == boot } // it was taken for dead then
+			e.Deaths = r.unexplained(append(slices.DeleteFunc(slices.Clone(e.Deaths), before),
+				assign.Death{Node: e.Node, Boot: boot, At: died.UnixMilli(), Lived: died.UnixMilli() - r.began(u, e)}))
 			charged[u] = e
 			found = found || r.guilty(e.Deaths)
 		}
@@ -156,7 +158,9 @@ func (r *round) testimony() {
 	maps.DeleteFunc(c.lives, func(_ string, l life) bool { return r.now.Sub(l.heard) > keptDeaths })
 	for u, e := range r.log {
 		if len(e.Deaths) > 0 {
-			e.Deaths = r.held(e.Deaths)
+			if e.Deaths = r.unexplained(e.Deaths); e.State != assign.Quarantined { // that does not end with time
+				e.Deaths = r.recent(e.Deaths)
+			}
 			r.log[u] = e
 		}
 	}
@@ -168,14 +172,19 @@ type life struct {
 	since, heard time.Time
 }
 
-// held returns the deaths that are remembered and not explained otherwise, in memory of
-// their own. A node that was taken for dead and is there again has not died. A node that went without a word may have been ended by a unit that called
-// exit; such a one does it soon after its start, as a rule, and only then is it held
-// against the unit as any other.
-func (r *round) held(deaths []assign.Death) []assign.Death {
+// recent returns the deaths that are still remembered. The argument is changed.
+func (r *round) recent(deaths []assign.Death) []assign.Death {
+	return slices.DeleteFunc(deaths, func(d assign.Death) bool { return r.now.Sub(time.UnixMilli(d.At)) > keptDeaths })
+}
+
+// unexplained returns the deaths that nothing else explains, in memory of their own. A
+// node that was taken for dead and is there again has not died. One that went without a
+// word may have been ended by a unit that called exit; such a one does it soon after its
+// start, as a rule, and only then is it held against the unit as any other.
+func (r *round) unexplained(deaths []assign.Death) []assign.Death {
 	out := slices.DeleteFunc(slices.Clone(deaths), func(d assign.Death) bool {
 		end := r.c.lives[d.Boot].end
-		return r.alive[d.Boot] || r.now.Sub(time.UnixMilli(d.At)) > keptDeaths || end == group.Rebooted || end == group.Ended
+		return r.alive[d.Boot] || end == group.Rebooted || end == group.Ended
 	})
 	for i, d := range out {
 		if r.c.lives[d.Boot].end == group.Killed && time.Duration(d.Lived)*time.Millisecond > longestWatch {

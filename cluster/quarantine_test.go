@@ -211,6 +211,21 @@ func TestQuarantineOfTheLiving(t *testing.T) {
 	}
 }
 
+// TestQuarantineLasts: time alone lets nobody out.
+func TestQuarantineLasts(t *testing.T) {
+	s := newScene(t, "a", "b", "c")
+	s.connector("x", 1)
+	s.look()
+	u := task("x", 0)
+	s.kill(u, func() {})
+	s.now = s.now.Add(10 * keptDeaths)
+	for range 3 {
+		if s.look(); s.state(u) != assign.Quarantined {
+			t.Fatalf("%+v", s.log[u])
+		}
+	}
+}
+
 // TestLateExit: a unit that ends its node without a word long after its start is found
 // out too, after ten in a row; what only started with it goes on.
 func TestLateExit(t *testing.T) {
