@@ -4,20 +4,17 @@ import (
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/internal/docexample"
 )
-
-var docsExample = regexp.MustCompile("(?s)<!-- example (\\w+) -->\n```(?:json)?\n(.*?)```\n")
 
 // TestDocsExample holds the example on the page to what the converter does.
 // TROUPE_WRITE_DOCS=1 rewrites it.
 func TestDocsExample(t *testing.T) {
-	const page = "../../docs/converters-avro.md"
 	s := data.NewStructSchema().Name("com.acme.Order").
 		Field("id", data.Int64Schema).Field("customer", data.StringSchema).Field("amount", data.NewDecimalSchema(2).MustBuild()).
 		Field("placed", data.TimestampSchema).Field("note", data.OptionalStringSchema).
@@ -41,31 +38,6 @@ func TestDocsExample(t *testing.T) {
 	if err := json.Indent(&schema, []byte(registered.Schema.Schema), "", "  "); err != nil {
 		t.Fatal(err)
 	}
-	have, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Contains(have, []byte("\n"+v.String()+"\n")) {
-		t.Errorf("%s does not show the record %s", page, v)
-	}
-	texts := map[string]string{"schema": "```json\n" + schema.String() + "\n```\n",
-		"record": "```\n" + strings.TrimSpace(regexp.MustCompile("..").ReplaceAllString(hex.EncodeToString(record), "$0 ")) + "\n```\n"}
-	n := 0
-	want := docsExample.ReplaceAllStringFunc(string(have), func(part string) string {
-		n++
-		name := docsExample.FindStringSubmatch(part)[1]
-		return "<!-- example " + name + " -->\n" + texts[name]
-	})
-	if n != 2 {
-		t.Errorf("the page has %d examples, want 2", n)
-	}
-	switch {
-	case want == string(have):
-	case os.Getenv("TROUPE_WRITE_DOCS") == "1":
-		if err := os.WriteFile(page, []byte(want), 0o644); err != nil { //nolint:gosec // a page of documentation
-			t.Fatal(err)
-		}
-	default:
-		t.Errorf("%s is not what the converter does; TROUPE_WRITE_DOCS=1 rewrites it", page)
-	}
+	docexample.Hold(t, "../../docs/converters-avro.md", map[string]string{"schema": schema.String() + "\n",
+		"record": strings.TrimSpace(regexp.MustCompile("..").ReplaceAllString(hex.EncodeToString(record), "$0 ")) + "\n"}, v.String())
 }

@@ -1,20 +1,15 @@
 package protobuf
 
 import (
-	"bytes"
-	"os"
-	"regexp"
 	"testing"
 
 	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/internal/docexample"
 )
-
-var example = regexp.MustCompile("(?s)<!-- example (\\w+) -->\n```(\\w*)\n(.*?)```\n")
 
 // TestDocsExample holds the example on the page to what the converter does.
 // TROUPE_WRITE_DOCS=1 rewrites it.
 func TestDocsExample(t *testing.T) {
-	const page = "../../docs/converters-protobuf.md"
 	s := data.NewStructSchema().Name("com.acme.Order").
 		Field("id", data.Int64Schema).Field("customer", data.StringSchema).Field("amount", data.NewDecimalSchema(2).MustBuild()).
 		Field("placed", data.TimestampSchema).Field("note", data.OptionalStringSchema).MustBuild()
@@ -40,30 +35,5 @@ func TestDocsExample(t *testing.T) {
 	if parts["schema"], _, err = new(Mapping).Text(s); err != nil {
 		t.Fatal(err)
 	}
-	have, err := os.ReadFile(page)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Contains(have, []byte("\n"+v.String()+"\n")) {
-		t.Errorf("%s does not show the record %s", page, v)
-	}
-	n := 0
-	want := example.ReplaceAllStringFunc(string(have), func(part string) string {
-		n++
-		m := example.FindStringSubmatch(part)
-		return "<!-- example " + m[1] + " -->\n```" + m[2] + "\n" + parts[m[1]] + "```\n"
-	})
-	if n != len(parts) {
-		t.Errorf("the page has %d examples, want %d", n, len(parts))
-	}
-	if want == string(have) {
-		return
-	}
-	if os.Getenv("TROUPE_WRITE_DOCS") == "1" {
-		if err := os.WriteFile(page, []byte(want), 0o644); err != nil { //nolint:gosec // a page of documentation
-			t.Fatal(err)
-		}
-		return
-	}
-	t.Errorf("%s is not what the converter does; TROUPE_WRITE_DOCS=1 rewrites it", page)
+	docexample.Hold(t, "../../docs/converters-protobuf.md", parts, v.String())
 }
