@@ -22,6 +22,7 @@ type Converter struct {
 	read    map[readKey]*read
 	last    *read
 	valid   map[*registry.Schema]*validator
+	titles  map[*registry.Schema]string
 }
 
 // written is what is kept for a schema that was written.
@@ -66,6 +67,7 @@ func New(config map[string]string, isKey bool) (*Converter, error) {
 		written: data.NewSchemaCache[*written](size),
 		read:    map[readKey]*read{},
 		valid:   map[*registry.Schema]*validator{},
+		titles:  map[*registry.Schema]string{},
 	}, nil
 }
 
@@ -153,7 +155,7 @@ func (c *Converter) known(topic string, id int) (*read, error) {
 	if err != nil {
 		return nil, c.r.Failure(topic, false, err)
 	}
-	reader, err := c.r.Reader(topic, title(found.Text), id, found)
+	reader, err := c.r.Reader(topic, c.title(found), id, found)
 	if err != nil {
 		return nil, c.r.Failure(topic, false, err)
 	}
@@ -201,13 +203,20 @@ func (c *Converter) check(s *registry.Schema, body []byte) error {
 	return v.check(body)
 }
 
-// title returns the name that a schema has for the strategies of subjects.
-func title(text string) string {
-	d, err := parseDocument(text)
-	if err != nil {
-		return ""
+// title returns the name that a schema has for the strategies of subjects. With
+// use.latest.version it is asked for with each record.
+func (c *Converter) title(s *registry.Schema) string {
+	if t, ok := c.titles[s]; ok {
+		return t
 	}
-	m, _ := d.root.(map[string]any)
-	t, _ := m["title"].(string)
+	var t string
+	if d, err := parseDocument(s.Text); err == nil {
+		m, _ := d.root.(map[string]any)
+		t, _ = m["title"].(string)
+	}
+	if len(c.titles) >= c.cacheSize {
+		clear(c.titles)
+	}
+	c.titles[s] = t
 	return t
 }
