@@ -1,16 +1,13 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"time"
 
 	"github.com/troupeio/troupe/cluster/devregistry"
+	"github.com/troupeio/troupe/codec/registry"
 )
 
 // avroNote goes under the Avro rows' figures.
@@ -41,36 +38,34 @@ func withRegistry(reads bool, run func(config map[string]string) func(context.Co
 			err = errors.Join(err, r.Close(cctx))
 		}()
 		if reads {
-			if err := register(ctx, r.URL(), lineSchema); err != nil {
+			if err := register(ctx, r.URL()); err != nil {
 				return nil, err
 			}
 		}
 		return run(merge(config, map[string]string{
-			"value.converter":                     "io.confluent.connect.avro.AvroConverter",
-			"value.converter.schema.registry.url": r.URL(),
+			"value.converter":                        "io.confluent.connect.avro.AvroConverter",
+			"value.converter." + registry.URLSetting: r.URL(),
 		}))(ctx, e, arm)
 	}
 }
 
 // register gives a registry its first schema.
-func register(ctx context.Context, url, schema string) error {
-	body, err := json.Marshal(map[string]string{"schema": schema})
+func register(ctx context.Context, url string) error {
+	settings, err := registry.Def().Parse(map[string]string{registry.URLSetting: url})
 	if err != nil {
 		return err
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/subjects/lines-value/versions", bytes.NewReader(body))
+	client, err := registry.NewClient(settings)
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Content-Type", "application/vnd.schemaregistry.v1+json")
-	resp, err := http.DefaultClient.Do(req)
+	defer client.Close()
+	id, err := client.Register(ctx, "lines-value", &registry.Schema{Type: registry.Avro, Text: lineSchema}, false)
 	if err != nil {
-		return fmt.Errorf("registering the schema: %w", err)
+		return fmt.Errorf("registering the schema of the lines: %w", err)
 	}
-	defer func() { _ = resp.Body.Close() }()
-	answer, err := io.ReadAll(resp.Body)
-	if err != nil || string(bytes.TrimSpace(answer)) != `{"id":1}` {
-		return fmt.Errorf("registering the schema: %s: %s (%w)", resp.Status, answer, err)
+	if id != 1 {
+		return fmt.Errorf("the schema of the lines has the id %d, want 1", id)
 	}
 	return nil
 }

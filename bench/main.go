@@ -17,8 +17,9 @@
 //
 // It drives built programs: of ours it imports internal/kafkatest, internal/watch,
 // cluster/placement, which says whether nodes have their shares, cluster/devregistry,
-// which keeps the schemas of the Avro rows, and actors, connectors and codec for the
-// rows trace-off and classes alone, which measure within this process. The row classes
+// which keeps the schemas of the Avro rows, codec/registry, which registers the first of
+// them, and actors, connectors and codec for the rows trace-off and classes alone, which
+// measure within this process. The row classes
 // drives Kafka Connect's classes with bench/java/Classes.java, on the same records and
 // settings (bench/java/classes.json); it needs a JDK.
 package main
