@@ -29,8 +29,7 @@ type node struct {
 	scheme     string          // of the advertised listener
 	listenHost string          // of the advertised listener; "" for all addresses
 	peers      *restapi.Client // requests to other nodes; nil for a worker that is alone
-	lives      *lives          // nil when they can't be kept
-	boots      int             // lives in its cluster
+	lives      *lives          // nil before the first one, and when they can't be kept
 	tracing    *telemetry.Tracing
 	rest       *restapi.Server
 	herder     *gate

@@ -34,7 +34,7 @@ func (n *node) identity() (identity, error) {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
 	boot := hex.EncodeToString(b[:])
-	if n.boots++; n.boots == 1 {
+	if n.lives == nil {
 		n.lives = openLives(n.settings.Props["node.state.dir"], n.settings.Props["group.id"], id, boot, n.log)
 	} else {
 		n.lives.renew(boot)
