@@ -2,18 +2,24 @@ package data
 
 // Self returns a schema that stands for the one that b is about to build, inside
 // it: the way to a type that contains itself. It has the built schema's type, name,
-// version, documentation, parameters and fields, and an optionality of its own.
+// version, documentation, parameters and fields, an optionality of its own, and
+// parameters of its own beside or instead of those of the built schema.
 //
 // It is filled in by [SchemaBuilder.Build]; until then only its address may be
-// used. The builder must have a name by then, for that is how whoever walks a
-// schema knows where he has been.
-func (b *SchemaBuilder) Self(opt bool) *Schema {
+// used.
+func (b *SchemaBuilder) Self(opt bool, own ...Param) *Schema {
 	s := &Schema{typ: b.s.typ, optional: opt, repeats: true}
-	b.selves = append(b.selves, s)
+	b.selves = append(b.selves, self{s, own})
 	return s
 }
 
-// Repeats reports whether the schema stands for one of the same name around it.
+// self is a schema that [SchemaBuilder.Self] has given out.
+type self struct {
+	s   *Schema
+	own []Param
+}
+
+// Repeats reports whether the schema stands for one of the same type around it.
 // Whoever walks down a schema has to stop there, or would walk for ever.
 func (s *Schema) Repeats() bool { return s != nil && s.repeats }
 
@@ -32,10 +38,34 @@ func (s *Schema) Recursive() bool {
 }
 
 func (b *SchemaBuilder) fillSelves(s *Schema) {
-	for _, p := range b.selves {
-		p.hasVersion, p.version, p.name, p.doc, p.params = s.hasVersion, s.version, s.name, s.doc, s.params
+	for _, self := range b.selves {
+		p := self.s
+		p.hasVersion, p.version, p.name, p.doc = s.hasVersion, s.version, s.name, s.doc
 		p.fields, p.byName, p.key, p.value = s.fields, s.byName, s.key, s.value
+		params := SchemaBuilder{s: Schema{params: append([]Param(nil), s.params...)}}
+		p.params = params.Params(self.own).s.params
 	}
+}
+
+// SameType reports whether two struct schemas are one type: whether they agree in
+// all but optionality, default and parameters. Whoever walks down a schema that
+// contains itself is back where he was when he meets the type of a schema around,
+// or else at a type that has lost the one it stands for, as when a transform has
+// changed what is around it.
+func (s *Schema) SameType(o *Schema) bool {
+	if s == o {
+		return true
+	}
+	if s == nil || o == nil || s.typ != Struct || o.typ != Struct || s.hasVersion != o.hasVersion || s.version != o.version ||
+		s.name != o.name || s.doc != o.doc || len(s.fields) != len(o.fields) {
+		return false
+	}
+	for i := range s.fields {
+		if s.fields[i].Name != o.fields[i].Name || !s.fields[i].Schema.Equal(o.fields[i].Schema) {
+			return false
+		}
+	}
+	return true
 }
 
 // equalRepeated compares schemas of which one stands for another around it: what
@@ -47,6 +77,16 @@ func (s *Schema) equalRepeated(o *Schema) bool {
 	}
 	for i := range s.fields {
 		if s.fields[i].Name != o.fields[i].Name {
+			return false
+		}
+	}
+	return s.sameParams(o)
+}
+
+// sameParams compares parameters of two schemas that have as many.
+func (s *Schema) sameParams(o *Schema) bool {
+	for _, p := range s.params {
+		if v, ok := o.Param(p.Key); !ok || v != p.Value {
 			return false
 		}
 	}

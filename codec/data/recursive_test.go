@@ -36,3 +36,32 @@ func TestRecursiveSchema(t *testing.T) {
 		t.Error("a wrong value inside is valid")
 	}
 }
+
+// TestSelfParameters: what stands for a schema can have parameters of its own, by
+// which it differs from another that stands for it, and is of its type.
+func TestSelfParameters(t *testing.T) {
+	b := NewStructSchema().Name("Node").Param("p", "1").Param("q", "2")
+	s := b.Field("a", b.Self(true, Param{"q", "3"}, Param{"r", "4"})).Field("b", b.Self(true, Param{"q", "5"})).MustBuild()
+	a, other := s.Field("a").Schema, s.Field("b").Schema
+	for key, want := range map[string]string{"p": "1", "q": "3", "r": "4"} {
+		if got, _ := a.Param(key); got != want {
+			t.Errorf("%s is %s, want %s", key, got, want)
+		}
+	}
+	if q, _ := s.Param("q"); q != "2" {
+		t.Error("a parameter of the schema itself has changed")
+	}
+	if a.Equal(other) || other.Equal(s.Field("b").Schema.With(true, Null)) != true {
+		t.Error("parameters are not compared")
+	}
+	c := NewStructSchema().Name("Node").Param("p", "1").Param("q", "2")
+	again := c.Field("a", c.Self(true, Param{"q", "6"}, Param{"r", "4"})).Field("b", c.Self(true, Param{"q", "5"})).MustBuild()
+	if s.Equal(again) {
+		t.Error("a parameter inside is not compared")
+	}
+	node, next := list("Node", Int32Schema)
+	changed, lost := list("Node", Int64Schema)
+	if !node.SameType(next) || !next.SameType(node) || !a.SameType(s) || next.SameType(changed) || lost.SameType(node) || node.SameType(Int32Schema) {
+		t.Error("what is of one type is told wrong")
+	}
+}

@@ -312,7 +312,7 @@ func (e *SchemaError) Error() string { return e.Msg }
 type SchemaBuilder struct {
 	s      Schema
 	names  map[string]struct{}
-	selves []*Schema
+	selves []self
 	err    error
 }
 

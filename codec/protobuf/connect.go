@@ -19,14 +19,22 @@ const maxFields = 100_000
 // records are read.
 type reader struct {
 	m      *Mapping
-	open   map[protoreflect.FullName]bool // messages that are being turned
+	run    *run
+	open   map[protoreflect.FullName]openMessage // messages that are being turned
 	fields int
+}
+
+// openMessage is a message whose fields are being turned. A field of its type
+// stands for it.
+type openMessage struct {
+	schema *data.SchemaBuilder
+	plan   *decMessage
 }
 
 // connect returns the schema of a message and the plan of its records. version is
 // the schema's in its subject; 0 is none.
 func (m *Mapping) connect(md protoreflect.MessageDescriptor, version int32) (*data.Schema, *decoder, error) {
-	r := reader{m: m, open: map[protoreflect.FullName]bool{}}
+	r := reader{m: m, run: &run{}, open: map[protoreflect.FullName]openMessage{}}
 	if fd, typ := wrapped(md); fd != nil && !m.NoRawWrappers {
 		b := data.NewSchema(typ)
 		if version != 0 {
@@ -39,24 +47,21 @@ func (m *Mapping) connect(md protoreflect.MessageDescriptor, version int32) (*da
 	if err != nil {
 		return nil, nil, err
 	}
-	return msg.schema, &decoder{msg: msg}, nil
+	return msg.schema, &decoder{msg: msg, run: r.run}, nil
 }
 
 func (r *reader) message(md protoreflect.MessageDescriptor, version int32) (*decMessage, error) {
-	if r.open[md.FullName()] {
-		return nil, data.Errorf("Recursive schemas are not supported: message %s contains itself", md.FullName())
-	}
 	if len(r.open) >= maxDepth {
 		return nil, data.Errorf("Messages are nested more than %d levels deep", maxDepth)
 	}
-	r.open[md.FullName()] = true
-	defer delete(r.open, md.FullName())
 	name := string(md.Name())
 	if r.m.Enhanced {
 		name = string(md.FullName())
 	}
 	b := data.NewStructSchema().Name(name)
-	p := &decMessage{byNumber: map[protowire.Number]*decField{}}
+	p := &decMessage{run: r.run, byNumber: map[protowire.Number]*decField{}}
+	r.open[md.FullName()] = openMessage{b, p}
+	defer delete(r.open, md.FullName())
 	slot := 0
 	add := func(field string, s *data.Schema, def data.Value) int {
 		b.Field(field, s)
@@ -155,6 +160,11 @@ func (r *reader) absent(fd protoreflect.FieldDescriptor, f *decField) (data.Valu
 	if (isMessage || optional) && !r.m.StructForNulls {
 		return data.Null, nil
 	}
+	if isMessage {
+		if _, around := r.open[fd.Message().FullName()]; around {
+			return data.Null, nil // in Java there would be no end to it
+		}
+	}
 	switch {
 	case f.isMap:
 		return data.OfMap(data.NewMap(nil)), nil
@@ -168,6 +178,11 @@ func (r *reader) absent(fd protoreflect.FieldDescriptor, f *decField) (data.Valu
 func (r *reader) field(fd protoreflect.FieldDescriptor, member bool) (*data.Schema, *decField, error) {
 	if r.fields++; r.fields > maxFields {
 		return nil, nil, data.Errorf("Schema has more than %d fields", maxFields)
+	}
+	if fd.Kind() == protoreflect.MessageKind && !isMapEntry(fd) {
+		if around, ok := r.open[fd.Message().FullName()]; ok {
+			return r.again(fd, around)
+		}
 	}
 	b, f, err := r.typed(fd)
 	if err != nil {
@@ -202,6 +217,20 @@ func (r *reader) field(fd protoreflect.FieldDescriptor, member bool) (*data.Sche
 	if !f.repeated {
 		f.schema = s
 	}
+	return s, f, err
+}
+
+// again is field for the type of a message around the field: its schema stands for
+// that message's, and its values are read as that message.
+func (r *reader) again(fd protoreflect.FieldDescriptor, around openMessage) (*data.Schema, *decField, error) {
+	f := &decField{member: -1, kind: fd.Kind(), msg: around.plan, repeated: fd.Cardinality() == protoreflect.Repeated}
+	tag := data.Param{Key: tagParam, Value: strconv.Itoa(int(fd.Number()))}
+	if !f.repeated {
+		f.schema = around.schema.Self(true, tag)
+		return f.schema, f, nil
+	}
+	f.schema = around.schema.Self(true)
+	s, err := data.NewArraySchema(f.schema).Optional().Param(tag.Key, tag.Value).Build()
 	return s, f, err
 }
 
@@ -347,12 +376,7 @@ func isMapEntry(fd protoreflect.FieldDescriptor) bool {
 }
 
 func (r *reader) mapField(md protoreflect.MessageDescriptor, f *decField) (*data.SchemaBuilder, error) {
-	f.isMap = true
-	if r.open[md.FullName()] {
-		return nil, data.Errorf("Recursive schemas are not supported: message %s contains itself", md.FullName())
-	}
-	r.open[md.FullName()] = true
-	defer delete(r.open, md.FullName())
+	f.isMap, f.run = true, r.run
 	name := string(md.Name())
 	prefix := ""
 	if r.m.Enhanced {
@@ -369,10 +393,18 @@ func (r *reader) mapField(md protoreflect.MessageDescriptor, f *decField) (*data
 		return nil, err
 	}
 	f.key, f.val = kf, vf
-	// A key or value that is not there has its default, presence or not.
 	f.keyNumber, f.valNumber = kd.Number(), vd.Number()
-	f.keyDefault, f.keyErr = kf.zero(kd)
-	f.valDefault, f.valErr = vf.zero(vd)
+	// A key or value that is not there has its default, presence or not.
+	if !kf.isMessage() {
+		if f.keyDefault, err = kf.zero(kd); err != nil {
+			return nil, err
+		}
+	}
+	if !vf.isMessage() {
+		if f.valDefault, err = vf.zero(vd); err != nil {
+			return nil, err
+		}
+	}
 	return data.NewMapSchema(ks, vs).Name(name), nil
 }
 

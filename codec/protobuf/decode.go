@@ -17,6 +17,7 @@ var errUTF8 = data.Errorf("Protocol message had invalid UTF-8.")
 type decoder struct {
 	msg     *decMessage
 	wrapped *decField
+	run     *run
 }
 
 // read reads a record. Strings of the result share b.
@@ -24,15 +25,15 @@ func (d *decoder) read(b []byte) (data.Value, error) {
 	if d.wrapped != nil {
 		return d.wrapped.unwrap(b)
 	}
+	d.run.begin(len(b))
 	return d.msg.read(d.msg.schema, b)
 }
 
-// decMessage is a message compiled for reading: what is done with each number.
-//
-// How deep it goes is bounded, since no message contains itself, and what it
-// makes is bounded by the length of the bytes.
+// decMessage is a message compiled for reading: what is done with each number. It
+// may contain itself. What it makes is bounded by the length of the bytes.
 type decMessage struct {
 	schema   *data.Schema
+	run      *run
 	defaults []data.Value // of fields that aren't there, by slot
 	dense    []*decField  // by number, the small ones
 	byNumber map[protowire.Number]*decField
@@ -62,8 +63,8 @@ type decField struct {
 
 	key, val               *decField
 	keyNumber, valNumber   protowire.Number
-	keyDefault, valDefault data.Value
-	keyErr, valErr         error // of a default that is none, such as that of a decimal
+	keyDefault, valDefault data.Value // of scalars
+	run                    *run       // of a map
 }
 
 func (p *decMessage) add(fd protoreflect.FieldDescriptor, f *decField) {
@@ -92,12 +93,22 @@ func (p *decMessage) field(n protowire.Number) *decField {
 	return p.byNumber[n]
 }
 
+// read reads a message, which may be in a message of its own type.
 func (p *decMessage) read(s *data.Schema, b []byte) (data.Value, error) {
+	if p.run.depth == maxNesting {
+		return data.Null, errDepth
+	}
+	p.run.depth++
+	v, err := p.fields(s, b)
+	p.run.depth--
+	return v, err
+}
+
+func (p *decMessage) fields(s *data.Schema, b []byte) (data.Value, error) {
 	st, vals := data.AllocStruct(s)
 	copy(vals, p.defaults)
 	var lists [][]data.Value
-	var merged map[protowire.Number]data.Value
-	whole := b
+	base := len(p.run.parts)
 	for len(b) > 0 {
 		num, typ, n := consumeTag(b)
 		if n < 0 {
@@ -112,7 +123,6 @@ func (p *decMessage) read(s *data.Schema, b []byte) (data.Value, error) {
 			b = b[n:]
 			continue
 		}
-		var v data.Value
 		var err error
 		if f.repeated || f.isMap {
 			if lists == nil {
@@ -124,25 +134,25 @@ func (p *decMessage) read(s *data.Schema, b []byte) (data.Value, error) {
 			b = b[n:]
 			continue
 		}
-		if f.isMessage() && f.there(vals) {
-			// A message that is there twice is one, of the fields of both.
-			v, known := merged[num]
-			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
+		if f.oneof != nil && len(p.run.parts) > base {
+			if err := p.run.displace(f, base); err != nil {
+				return data.Null, err
+			}
+		}
+		if f.isMessage() {
+			// It is read when all of it is known: a message that is there twice is
+			// one, of the fields of both.
+			part, n := protowire.ConsumeBytes(b)
+			if n < 0 {
 				return data.Null, errWire
 			}
-			if !known {
-				if v, err = p.merge(f, whole); err != nil {
-					return data.Null, err
-				}
-				if merged == nil {
-					merged = map[protowire.Number]data.Value{}
-				}
-				merged[num] = v
+			if err := p.run.add(f, part, base); err != nil {
+				return data.Null, err
 			}
-			p.put(f, vals, v)
 			b = b[n:]
 			continue
 		}
+		var v data.Value
 		if v, n, err = f.readOne(typ, b); err != nil {
 			return data.Null, err
 		}
@@ -154,6 +164,15 @@ func (p *decMessage) read(s *data.Schema, b []byte) (data.Value, error) {
 			p.finish(i, vals, lists[i])
 		}
 	}
+	for i, end := base, len(p.run.parts); i < end; i++ {
+		f := p.run.parts[i].f
+		v, err := f.message(p.run.parts[i].b)
+		if err != nil {
+			return data.Null, err
+		}
+		p.put(f, vals, v)
+	}
+	p.run.cut(base)
 	return data.OfStruct(st), nil
 }
 
@@ -171,44 +190,6 @@ func (p *decMessage) put(f *decField, vals []data.Value, v data.Value) {
 		}
 	}
 	vals[f.slot] = v
-}
-
-// there reports whether a value of a message was read before. A default counts:
-// it is what the message would be merged with.
-func (f *decField) there(vals []data.Value) bool {
-	v := vals[f.slot]
-	if f.union == nil || v.IsNull() {
-		return !v.IsNull()
-	}
-	return !v.Struct().At(f.member).IsNull()
-}
-
-// merge reads all the places where a message stands as one.
-func (p *decMessage) merge(f *decField, b []byte) (data.Value, error) {
-	var all []byte
-	for len(b) > 0 {
-		num, typ, n := consumeTag(b)
-		if n < 0 {
-			return data.Null, errWire
-		}
-		size := protowire.ConsumeFieldValue(num, typ, b[n:])
-		if size < 0 {
-			return data.Null, errWire
-		}
-		if other := p.field(num); num == f.number && typ == protowire.BytesType {
-			v, _ := protowire.ConsumeBytes(b[n:])
-			all = append(all, v...)
-		} else if other != nil && f.oneof != nil && other.oneof == f.oneof && other.takes(typ) {
-			// Another member has taken the place. What it took it from has to be
-			// a message all the same.
-			if _, err := f.message(all); err == errWire || err == errUTF8 { //nolint:errorlint // they are returned as they are
-				return data.Null, err
-			}
-			all = nil
-		}
-		b = b[n+size:]
-	}
-	return f.message(all)
 }
 
 func (p *decMessage) finish(list int, vals []data.Value, elems []data.Value) {

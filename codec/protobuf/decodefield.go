@@ -85,7 +85,7 @@ func (f *decField) readEntry(to []data.Value, b []byte) ([]data.Value, int, erro
 		return to, 0, errWire
 	}
 	var key, val data.Value
-	var spans []byte // of a value that is a message, which may come in parts
+	var parts part // of a value that is a message
 	seenKey, seenVal := false, false
 	for len(entry) > 0 {
 		num, typ, size := consumeTag(entry)
@@ -99,13 +99,11 @@ func (f *decField) readEntry(to []data.Value, b []byte) ([]data.Value, int, erro
 			key, size, err = f.key.readOne(typ, entry)
 			seenKey = true
 		case num == f.valNumber && f.val.takes(typ) && f.val.isMessage():
-			var part []byte
-			if part, size = protowire.ConsumeBytes(entry); size >= 0 {
-				if !seenVal {
-					spans, seenVal = part[:len(part):len(part)], true // nearly always the only part
-				} else {
-					spans = append(spans, part...)
-				}
+			var b []byte
+			if b, size = protowire.ConsumeBytes(entry); size >= 0 && !seenVal {
+				parts.b, seenVal = b, true // nearly always the only part
+			} else if size >= 0 {
+				err = f.run.join(&parts, b)
 			}
 		case num == f.valNumber && f.val.takes(typ):
 			val, size, err = f.val.readOne(typ, entry)
@@ -122,15 +120,19 @@ func (f *decField) readEntry(to []data.Value, b []byte) ([]data.Value, int, erro
 		entry = entry[size:]
 	}
 	var err error
-	if !seenKey {
-		key, err = f.keyDefault, f.keyErr
+	switch {
+	case seenKey:
+	case f.key.isMessage():
+		key, err = f.key.message(nil)
+	default:
+		key = f.keyDefault
 	}
 	switch {
 	case err != nil:
-	case !seenVal:
-		val, err = f.valDefault, f.valErr
 	case f.val.isMessage():
-		val, err = f.val.message(spans)
+		val, err = f.val.message(parts.b) // nothing if it isn't there
+	case !seenVal:
+		val = f.valDefault
 	}
 	return append(to, key, val), n, err
 }

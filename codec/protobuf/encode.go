@@ -15,6 +15,7 @@ import (
 type encoder struct {
 	msg     *encMessage
 	wrapped *encField
+	depth   *int
 }
 
 func (e *encoder) append(dst []byte, v data.Value) ([]byte, error) {
@@ -25,13 +26,15 @@ func (e *encoder) append(dst []byte, v data.Value) ([]byte, error) {
 	if st == nil {
 		return dst, data.Errorf("Invalid type for STRUCT: class %s", v.Kind().JavaClass())
 	}
+	*e.depth = 0
 	return e.msg.append(dst, st)
 }
 
 // encMessage is a struct schema compiled for writing: its fields in the order of
-// their numbers, in which Java writes them.
+// their numbers, in which Java writes them. It may contain itself.
 type encMessage struct {
 	schema *data.Schema
+	depth  *int // of the message that is being written, shared by those of a plan
 	known  *data.Schema // another schema that is equal
 	fields []*encField
 	ignore bool // defaults
@@ -54,21 +57,40 @@ type encField struct {
 	key, val *encField
 }
 
+// encPlanner compiles encoders.
+type encPlanner struct {
+	*Mapping
+	depth *int
+	done  map[encPair]*encMessage // of schemas that contain themselves
+}
+
+type encPair struct {
+	s *data.Schema
+	m protoreflect.FullName
+}
+
 // compileEncoder compiles s, whose Protobuf message is md.
 func (m *Mapping) compileEncoder(s *data.Schema, md protoreflect.MessageDescriptor) (*encoder, error) {
 	if s.Type() != data.Struct {
 		return &encoder{wrapped: &encField{schema: s, tag: tagOf(md.Fields().ByNumber(1)), kind: md.Fields().ByNumber(1).Kind(), member: -1}}, nil
 	}
-	msg, err := m.encMessage(s, md)
-	return &encoder{msg: msg}, err
+	p := &encPlanner{Mapping: m, depth: new(int), done: map[encPair]*encMessage{}}
+	msg, err := p.encMessage(s, md)
+	return &encoder{msg: msg, depth: p.depth}, err
 }
 
 func tagOf(fd protoreflect.FieldDescriptor) uint64 {
 	return protowire.EncodeTag(fd.Number(), wireType(fd.Kind()))
 }
 
-func (m *Mapping) encMessage(s *data.Schema, md protoreflect.MessageDescriptor) (*encMessage, error) {
-	p := &encMessage{schema: s, ignore: m.IgnoreDefaults}
+func (m *encPlanner) encMessage(s *data.Schema, md protoreflect.MessageDescriptor) (*encMessage, error) {
+	p := &encMessage{schema: s, depth: m.depth, ignore: m.IgnoreDefaults}
+	if s.Recursive() {
+		if was, ok := m.done[encPair{s, md.FullName()}]; ok {
+			return was, nil
+		}
+		m.done[encPair{s, md.FullName()}] = p
+	}
 	for i, f := range s.Fields() {
 		if f.Schema.Type() == data.Struct && isUnion(f.Schema) {
 			for j, member := range f.Schema.Fields() {
@@ -92,7 +114,7 @@ func (m *Mapping) encMessage(s *data.Schema, md protoreflect.MessageDescriptor) 
 	return p, nil
 }
 
-func (m *Mapping) encField(s *data.Schema, name string, md protoreflect.MessageDescriptor) (*encField, error) {
+func (m *encPlanner) encField(s *data.Schema, name string, md protoreflect.MessageDescriptor) (*encField, error) {
 	name = m.scrub(name)
 	fd := md.Fields().ByName(protoreflect.Name(name))
 	if fd == nil {
@@ -109,7 +131,7 @@ func (m *Mapping) encField(s *data.Schema, name string, md protoreflect.MessageD
 	return e, m.fill(e, e.schema, fd)
 }
 
-func (m *Mapping) fill(e *encField, s *data.Schema, fd protoreflect.FieldDescriptor) error {
+func (m *encPlanner) fill(e *encField, s *data.Schema, fd protoreflect.FieldDescriptor) error {
 	var err error
 	switch {
 	case s.Logical() != data.NotLogical:
@@ -140,6 +162,16 @@ func (m *Mapping) fill(e *encField, s *data.Schema, fd protoreflect.FieldDescrip
 }
 
 func (p *encMessage) append(dst []byte, st *data.StructValue) ([]byte, error) {
+	if *p.depth == maxNesting {
+		return dst, errDepth
+	}
+	*p.depth++
+	dst, err := p.fieldsOf(dst, st)
+	*p.depth--
+	return dst, err
+}
+
+func (p *encMessage) fieldsOf(dst []byte, st *data.StructValue) ([]byte, error) {
 	if s := st.Schema(); s != p.schema && s != p.known {
 		if !s.Equal(p.schema) {
 			return dst, data.Errorf("Mismatching struct schema")

@@ -16,9 +16,6 @@ const maxDepth = 100
 // message. A schema of a scalar becomes the file of the wrapper messages. Errors
 // are [data.Error] values.
 func (m *Mapping) Text(s *data.Schema) (text, message string, err error) {
-	if s.Recursive() {
-		return "", "", data.Errorf("The schema %s contains itself, which ProtobufConverter does not write", s)
-	}
 	if s.Type().IsPrimitive() && s.Logical() == data.NotLogical {
 		return wrappersText(), wrapperOf(scalarOf(s)), nil
 	}
@@ -32,7 +29,7 @@ func (m *Mapping) Text(s *data.Schema) (text, message string, err error) {
 		parts[i] = m.scrub(parts[i])
 	}
 	name, pkg := parts[len(parts)-1], strings.Join(parts[:len(parts)-1], ".")
-	root := w.message(name, s)
+	root := w.message(&definition{head: "message", name: name, full: strings.TrimPrefix(pkg+"."+name, ".")}, s)
 	if w.err != nil {
 		return "", "", w.err
 	}
@@ -68,14 +65,16 @@ type writer struct {
 	m       *Mapping
 	names   int // that were made up
 	depth   int
+	open    []opened // what contains itself, from the outside in
 	imports []string
 	err     error
 }
 
 // definition is a message or an enum with what stands in it.
 type definition struct {
-	head  string // with its keyword
+	head  string // its keyword
 	name  string
+	full  string // the name with those of the package and the messages around, of a message
 	lines []string
 	inner []*definition
 }
@@ -124,13 +123,36 @@ func (w *writer) imported(path string) {
 	}
 }
 
-func (w *writer) message(name string, s *data.Schema) *definition {
-	d := &definition{head: "message", name: name}
+// opened is a message whose fields are being written, with its schema.
+type opened struct {
+	schema *data.Schema
+	def    *definition
+}
+
+// around returns the message around whose type s is, if there is one.
+func (w *writer) around(s *data.Schema) *definition {
+	if !s.Recursive() {
+		return nil
+	}
+	for _, o := range slices.Backward(w.open) {
+		if s.SameType(o.schema) {
+			return o.def
+		}
+	}
+	return nil
+}
+
+// message writes the fields of a message into d.
+func (w *writer) message(d *definition, s *data.Schema) *definition {
 	if w.depth++; w.depth > maxDepth {
 		w.fail("Schema is nested more than %d levels deep", maxDepth)
 		return d
 	}
 	defer func() { w.depth-- }()
+	if s.Recursive() {
+		w.open = append(w.open, opened{s, d})
+		defer func() { w.open = w.open[:len(w.open)-1] }()
+	}
 	next := 1
 	for _, f := range s.Fields() {
 		tag := ""
@@ -252,15 +274,20 @@ func (w *writer) typeOf(d *definition, s *data.Schema, field string, member bool
 			w.fail("Union schema %s must be a field of a struct", s.Name())
 			return ""
 		}
+		if around := w.around(s); around != nil {
+			if around == d && d.name != field {
+				return d.name
+			}
+			return "." + around.full // which nothing else can be taken for
+		}
 		name := w.unqualified(s.Name())
 		if name == field {
 			name += "Message" // a message and a field cannot share a name
 		}
 		if d.name != name && !d.has("message", name) {
-			// Its place is taken before what is in it is written.
-			inner := &definition{head: "message", name: name}
+			inner := &definition{head: "message", name: name, full: d.full + "." + name}
 			d.inner = append(d.inner, inner)
-			*inner = *w.message(name, s)
+			w.message(inner, s)
 		}
 		return name
 	}
@@ -334,7 +361,7 @@ func (w *writer) mapEntry(d *definition, s *data.Schema) string {
 		name = strings.Join(parts, "")
 	}
 	name += entrySuffix
-	e := &definition{head: "message", name: name}
+	e := &definition{head: "message", name: name, full: d.full + "." + name}
 	d.inner = append(d.inner, e)
 	if w.depth++; w.depth > maxDepth {
 		w.fail("Schema is nested more than %d levels deep", maxDepth)
