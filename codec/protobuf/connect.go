@@ -376,7 +376,7 @@ func isMapEntry(fd protoreflect.FieldDescriptor) bool {
 }
 
 func (r *reader) mapField(md protoreflect.MessageDescriptor, f *decField) (*data.SchemaBuilder, error) {
-	f.isMap, f.run = true, r.run
+	f.isMap = true
 	name := string(md.Name())
 	prefix := ""
 	if r.m.Enhanced {

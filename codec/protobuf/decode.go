@@ -25,7 +25,7 @@ func (d *decoder) read(b []byte) (data.Value, error) {
 	if d.wrapped != nil {
 		return d.wrapped.unwrap(b)
 	}
-	d.run.begin(len(b))
+	*d.run = run{most: maxJoined * len(b)}
 	return d.msg.read(d.msg.schema, b)
 }
 
@@ -64,7 +64,6 @@ type decField struct {
 	key, val               *decField
 	keyNumber, valNumber   protowire.Number
 	keyDefault, valDefault data.Value // of scalars
-	run                    *run       // of a map
 }
 
 func (p *decMessage) add(fd protoreflect.FieldDescriptor, f *decField) {
@@ -108,7 +107,8 @@ func (p *decMessage) fields(s *data.Schema, b []byte) (data.Value, error) {
 	st, vals := data.AllocStruct(s)
 	copy(vals, p.defaults)
 	var lists [][]data.Value
-	base := len(p.run.parts)
+	var merged map[protowire.Number]data.Value
+	whole := b
 	for len(b) > 0 {
 		num, typ, n := consumeTag(b)
 		if n < 0 {
@@ -123,6 +123,7 @@ func (p *decMessage) fields(s *data.Schema, b []byte) (data.Value, error) {
 			b = b[n:]
 			continue
 		}
+		var v data.Value
 		var err error
 		if f.repeated || f.isMap {
 			if lists == nil {
@@ -134,25 +135,25 @@ func (p *decMessage) fields(s *data.Schema, b []byte) (data.Value, error) {
 			b = b[n:]
 			continue
 		}
-		if f.oneof != nil && len(p.run.parts) > base {
-			if err := p.run.displace(f, base); err != nil {
-				return data.Null, err
-			}
-		}
-		if f.isMessage() {
-			// It is read when all of it is known: a message that is there twice is
-			// one, of the fields of both.
-			part, n := protowire.ConsumeBytes(b)
-			if n < 0 {
+		if f.isMessage() && f.there(vals) {
+			// A message that is there twice is one, of the fields of both.
+			v, known := merged[num]
+			if n = protowire.ConsumeFieldValue(num, typ, b); n < 0 {
 				return data.Null, errWire
 			}
-			if err := p.run.add(f, part, base); err != nil {
-				return data.Null, err
+			if !known {
+				if v, err = p.merge(f, whole); err != nil {
+					return data.Null, err
+				}
+				if merged == nil {
+					merged = map[protowire.Number]data.Value{}
+				}
+				merged[num] = v
 			}
+			p.put(f, vals, v)
 			b = b[n:]
 			continue
 		}
-		var v data.Value
 		if v, n, err = f.readOne(typ, b); err != nil {
 			return data.Null, err
 		}
@@ -164,15 +165,6 @@ func (p *decMessage) fields(s *data.Schema, b []byte) (data.Value, error) {
 			p.finish(i, vals, lists[i])
 		}
 	}
-	for i, end := base, len(p.run.parts); i < end; i++ {
-		f := p.run.parts[i].f
-		v, err := f.message(p.run.parts[i].b)
-		if err != nil {
-			return data.Null, err
-		}
-		p.put(f, vals, v)
-	}
-	p.run.cut(base)
 	return data.OfStruct(st), nil
 }
 
@@ -190,6 +182,72 @@ func (p *decMessage) put(f *decField, vals []data.Value, v data.Value) {
 		}
 	}
 	vals[f.slot] = v
+}
+
+// there reports whether a value of a message was read before. A default counts:
+// it is what the message would be merged with.
+func (f *decField) there(vals []data.Value) bool {
+	v := vals[f.slot]
+	if f.union == nil || v.IsNull() {
+		return !v.IsNull()
+	}
+	return !v.Struct().At(f.member).IsNull()
+}
+
+// merge reads all the places where a message stands as one.
+func (p *decMessage) merge(f *decField, b []byte) (data.Value, error) {
+	var all []byte
+	for len(b) > 0 {
+		num, typ, n := consumeTag(b)
+		if n < 0 {
+			return data.Null, errWire
+		}
+		size := protowire.ConsumeFieldValue(num, typ, b[n:])
+		if size < 0 {
+			return data.Null, errWire
+		}
+		if other := p.field(num); num == f.number && typ == protowire.BytesType {
+			v, _ := protowire.ConsumeBytes(b[n:])
+			if !wellFormed(v) { // by itself: the next part must not complete it
+				return data.Null, errWire
+			}
+			all = append(all, v...)
+		} else if other != nil && f.oneof != nil && other.oneof == f.oneof && other.takes(typ) {
+			// Another member has taken the place. What it took it from has to be
+			// a message all the same.
+			switch _, err := p.joined(f, all); err { //nolint:errorlint // they are returned as they are
+			case errWire, errUTF8, errDepth, errParts:
+				return data.Null, err
+			}
+			all = nil
+		}
+		b = b[n+size:]
+	}
+	return p.joined(f, all)
+}
+
+// joined reads a message whose parts have been put together. The first of them was
+// read before, and so on inside: without a bound the work would double at each level.
+func (p *decMessage) joined(f *decField, b []byte) (data.Value, error) {
+	if p.run.joined += len(b); p.run.joined > p.run.most {
+		return data.Null, errParts
+	}
+	return f.message(b)
+}
+
+func wellFormed(b []byte) bool {
+	for len(b) > 0 {
+		num, typ, n := consumeTag(b)
+		if n < 0 {
+			return false
+		}
+		size := protowire.ConsumeFieldValue(num, typ, b[n:])
+		if size < 0 {
+			return false
+		}
+		b = b[n+size:]
+	}
+	return true
 }
 
 func (p *decMessage) finish(list int, vals []data.Value, elems []data.Value) {

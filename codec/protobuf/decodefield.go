@@ -85,7 +85,7 @@ func (f *decField) readEntry(to []data.Value, b []byte) ([]data.Value, int, erro
 		return to, 0, errWire
 	}
 	var key, val data.Value
-	var parts part // of a value that is a message
+	var spans []byte // of a value that is a message, which may come in parts
 	seenKey, seenVal := false, false
 	for len(entry) > 0 {
 		num, typ, size := consumeTag(entry)
@@ -99,11 +99,16 @@ func (f *decField) readEntry(to []data.Value, b []byte) ([]data.Value, int, erro
 			key, size, err = f.key.readOne(typ, entry)
 			seenKey = true
 		case num == f.valNumber && f.val.takes(typ) && f.val.isMessage():
-			var b []byte
-			if b, size = protowire.ConsumeBytes(entry); size >= 0 && !seenVal {
-				parts.b, seenVal = b, true // nearly always the only part
-			} else if size >= 0 {
-				err = f.run.join(&parts, b)
+			var part []byte
+			part, size = protowire.ConsumeBytes(entry)
+			switch {
+			case size < 0:
+			case !seenVal:
+				spans, seenVal = part[:len(part):len(part)], true // nearly always the only part
+			case !wellFormed(part) || !wellFormed(spans): // by themselves
+				return to, 0, errWire
+			default:
+				spans = append(spans, part...)
 			}
 		case num == f.valNumber && f.val.takes(typ):
 			val, size, err = f.val.readOne(typ, entry)
@@ -130,7 +135,7 @@ func (f *decField) readEntry(to []data.Value, b []byte) ([]data.Value, int, erro
 	switch {
 	case err != nil:
 	case f.val.isMessage():
-		val, err = f.val.message(parts.b) // nothing if it isn't there
+		val, err = f.val.message(spans) // nothing if it isn't there
 	case !seenVal:
 		val = f.valDefault
 	}

@@ -34,7 +34,7 @@ func (e *encoder) append(dst []byte, v data.Value) ([]byte, error) {
 // their numbers, in which Java writes them. It may contain itself.
 type encMessage struct {
 	schema *data.Schema
-	depth  *int // of the message that is being written, shared by those of a plan
+	depth  *int         // of the message that is being written, shared by those of a plan
 	known  *data.Schema // another schema that is equal
 	fields []*encField
 	ignore bool // defaults
@@ -128,7 +128,40 @@ func (m *encPlanner) encField(s *data.Schema, name string, md protoreflect.Messa
 		}
 		e.schema = s.ValueSchema()
 	}
+	if !fits(e.schema, fd) {
+		return nil, data.Errorf("The field %s of %s cannot be written as %s of the message %s, which has the name of another", name, e.schema.Type(), fd.Kind(), md.FullName())
+	}
 	return e, m.fill(e, e.schema, fd)
+}
+
+// fits reports whether values of s can be written in a field. They always can, but
+// where two schemas have the name of one message.
+func fits(s *data.Schema, fd protoreflect.FieldDescriptor) bool {
+	k := fd.Kind()
+	if s.Type() == data.Struct || s.Type() == data.Map || s.Logical() != data.NotLogical {
+		return k == protoreflect.MessageKind
+	}
+	if k == protoreflect.MessageKind {
+		in, _ := wrapped(fd.Message())
+		return in != nil && fits(s, in)
+	}
+	switch s.Type() {
+	case data.Float32:
+		return k == protoreflect.FloatKind
+	case data.Float64:
+		return k == protoreflect.DoubleKind
+	case data.Boolean:
+		return k == protoreflect.BoolKind
+	case data.String:
+		return k == protoreflect.StringKind || k == protoreflect.EnumKind
+	case data.Bytes:
+		return k == protoreflect.BytesKind
+	}
+	switch k {
+	case protoreflect.FloatKind, protoreflect.DoubleKind, protoreflect.BoolKind, protoreflect.StringKind, protoreflect.BytesKind:
+		return false
+	}
+	return true
 }
 
 func (m *encPlanner) fill(e *encField, s *data.Schema, fd protoreflect.FieldDescriptor) error {

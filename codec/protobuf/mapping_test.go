@@ -153,12 +153,10 @@ func TestRead(t *testing.T) {
 		"wrapper":     {text: wrappersText(), path: []int{7}, want: data.NewSchema(data.String).Version(7).MustBuild()},
 		"wrapper raw": {text: wrappersText(), path: []int{7}, m: Mapping{NoRawWrappers: true}, want: data.NewStructSchema().Name("StringValue").Version(7).Field("value", tag(data.StringSchema, "1")).MustBuild()},
 
-		"recursive":     {text: `syntax = "proto3"; message M { N n = 1; } message N { repeated M m = 1; }`, path: []int{0}, err: "Recursive schemas are not supported: message M contains itself"},
-		"recursive map": {text: `syntax = "proto3"; message M { map<string, M> m = 1; }`, path: []int{0}, err: "Recursive schemas are not supported: message M contains itself"},
-		"group":         {text: `syntax = "proto2"; message M { optional group G = 1 { optional string a = 1; } }`, path: []int{0}, err: "Unknown Connect schema type: GROUP"},
-		"no message":    {text: `syntax = "proto3"; message M {}`, path: []int{0, 3}, err: "no message has the indexes of the record"},
-		"not imported":  {text: `syntax = "proto3"; import "none.proto"; message M {}`, path: []int{0}, err: `Invalid protobuf schema definition: schema.proto:1:27: could not resolve path "none.proto": file does not exist`},
-		"syntax":        {text: `message {`, path: []int{0}, err: "Invalid protobuf schema definition: schema.proto:1:9: syntax error: unexpected '{'"},
+		"group":        {text: `syntax = "proto2"; message M { optional group G = 1 { optional string a = 1; } }`, path: []int{0}, err: "Unknown Connect schema type: GROUP"},
+		"no message":   {text: `syntax = "proto3"; message M {}`, path: []int{0, 3}, err: "no message has the indexes of the record"},
+		"not imported": {text: `syntax = "proto3"; import "none.proto"; message M {}`, path: []int{0}, err: `Invalid protobuf schema definition: schema.proto:1:27: could not resolve path "none.proto": file does not exist`},
+		"syntax":       {text: `message {`, path: []int{0}, err: "Invalid protobuf schema definition: schema.proto:1:9: syntax error: unexpected '{'"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := compileTo(&tc.m, tc.text, tc.path...)

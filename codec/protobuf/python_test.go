@@ -21,9 +21,10 @@ func TestPython(t *testing.T) {
 	}
 	m := &Mapping{OptionalNullables: true}
 	type sample struct {
-		lines []string
-		dec   *decoder
-		text  string
+		lines     []string
+		dec       *decoder
+		text      string
+		recursive bool
 	}
 	gen := rapid.Custom(func(t *rapid.T) sample {
 		s, _, err := asRead(m, (&drawn{}).message(t, 2).MustBuild())
@@ -34,7 +35,7 @@ func TestPython(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		v := value(t, m, s, false)
+		v := value(t, m, s, false, 0)
 		out, err := enc.append(nil, v)
 		if err != nil {
 			t.Fatal(err)
@@ -43,14 +44,21 @@ func TestPython(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return sample{[]string{hex.EncodeToString(files), string(md.FullName()), hex.EncodeToString(out)}, dec, v.String()}
+		return sample{[]string{hex.EncodeToString(files), string(md.FullName()), hex.EncodeToString(out)}, dec, v.String(), s.Recursive()}
 	})
 	var samples []sample
 	var in []string
+	recursive := 0
 	for i := range 100 {
 		s := gen.Example(i)
+		if s.recursive {
+			recursive++
+		}
 		samples = append(samples, s)
 		in = append(in, s.lines...)
+	}
+	if recursive < 10 {
+		t.Errorf("only %d of the schemas contain themselves", recursive)
 	}
 	script := `import sys
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory

@@ -284,7 +284,10 @@ func (w *writer) typeOf(d *definition, s *data.Schema, field string, member bool
 		if name == field {
 			name += "Message" // a message and a field cannot share a name
 		}
-		if d.name != name && !d.has("message", name) {
+		// As in Java, what has the name of the message around is taken for it, and so
+		// is what has that of another one there. A type that contains itself, and has
+		// not been found around it, is another one in any case.
+		if (d.name != name || s.Recursive()) && !d.has("message", name) {
 			inner := &definition{head: "message", name: name, full: d.full + "." + name}
 			d.inner = append(d.inner, inner)
 			w.message(inner, s)
