@@ -41,6 +41,7 @@ type Converter struct {
 	same    *data.SchemaCache[*read] // by the schema
 
 	recursive map[*data.Schema]*encoder // of schemas that contain themselves, while they are compiled
+	decoders  map[decoderKey]*decoder   // of these too
 	last      *read                     // of the record before
 	rd        reader
 }

@@ -32,6 +32,9 @@ type Plan struct {
 // Plan compiles a schema, which is not nil.
 func (d Dialect) Plan(s *data.Schema) *Plan {
 	c := &Converter{dialect: &d, numericDecimal: d.NumericDecimal, replaceNull: true}
+	if s.Recursive() {
+		c.recursive, c.decoders = make(map[*data.Schema]*encoder), make(map[decoderKey]*decoder)
+	}
 	return &Plan{c: c, enc: c.compile(s), dec: c.compileDecoder(s)}
 }
 

@@ -36,11 +36,24 @@ type decField struct {
 
 const scanFields = 8
 
+// decoderKey is all on which a decoder depends.
+type decoderKey struct {
+	s      *data.Schema
+	nested bool // in a struct in a struct
+}
+
 func (c *Converter) compileDecoder(s *data.Schema) *decoder {
 	if s == nil {
 		return nil
 	}
 	d := &decoder{schema: s, typ: s.Type(), logical: s.Logical(), null: s.Optional()}
+	if s.Recursive() {
+		key := decoderKey{s, c.structs > 1}
+		if was, ok := c.decoders[key]; ok {
+			return was
+		}
+		c.decoders[key] = d
+	}
 	if def := s.Default(); !def.IsNull() && c.replaceNull {
 		d.def, d.null = def, true
 	}

@@ -18,9 +18,9 @@ func (r *reader) allOf(s *schema, version int32, optional bool) (*data.Schema, e
 		}
 	}
 	if len(props.names) > 0 {
-		r.open[s] = true
-		defer delete(r.open, s)
 		b := data.NewStructSchema().SetOptional(optional)
+		r.around[s] = around{schema: b}
+		defer delete(r.around, s)
 		for _, name := range props.names {
 			if err := r.field(b, name, props.props[name], props.required[name]); err != nil {
 				return nil, err

@@ -2,6 +2,7 @@ package jsonschema
 
 import (
 	ejson "encoding/json"
+	"slices"
 	"sort"
 	"strconv"
 
@@ -13,7 +14,7 @@ import (
 // has unless connect.version says otherwise; 0 is none. Errors are [data.Error] or
 // [data.SchemaError] values.
 func (m *Mapping) Connect(text string, refs map[string]string, version int32) (*data.Schema, error) {
-	l := &loader{docs: map[string]*document{}, refs: map[string]*schema{}}
+	l := &loader{docs: map[string]*document{}, loaded: map[uintptr]*schema{}}
 	for name, t := range refs {
 		d, err := parseDocument(t)
 		if err != nil {
@@ -29,22 +30,30 @@ func (m *Mapping) Connect(text string, refs map[string]string, version int32) (*
 		return nil, err
 	}
 	l.docs[""] = root
-	s, err := l.at(root, "", root.root)
+	s, err := l.load(root, root.root, 0)
 	if err != nil {
 		return nil, err
 	}
-	r := reader{m: m, l: l, open: map[*schema]bool{}}
+	r := reader{m: m, l: l, around: map[*schema]around{}, following: map[*schema]int{}}
 	return r.connect(s, version, false)
 }
 
 // reader turns schemas that were read into those of Connect.
 type reader struct {
-	m      *Mapping
-	l      *loader
-	open   map[*schema]bool // the objects that are being turned
-	unions int
-	depth  int
-	nodes  int
+	m         *Mapping
+	l         *loader
+	around    map[*schema]around // the structs that are being turned
+	following map[*schema]int    // what references lead to, while it is being turned: how many structs are around
+	unions    int
+	depth     int
+	nodes     int
+}
+
+// around is a struct whose fields are being turned. A reference to it becomes a
+// schema that stands for it.
+type around struct {
+	schema   *data.SchemaBuilder
+	nullable bool // a union, with null among its branches
 }
 
 func (r *reader) connect(s *schema, version int32, optional bool) (*data.Schema, error) {
@@ -53,6 +62,9 @@ func (r *reader) connect(s *schema, version int32, optional bool) (*data.Schema,
 		return nil, data.Errorf("JSON Schema is too large: more than %d parts or %d levels", maxSchemaNodes, maxSchemaDepth)
 	}
 	defer func() { r.depth-- }()
+	if a, ok := r.around[s]; ok {
+		return a.schema.Self(optional || a.nullable), nil
+	}
 	var b *data.SchemaBuilder
 	var err error
 	switch s.kind {
@@ -172,6 +184,8 @@ func (r *reader) combined(s *schema, version int32, optional bool) (*data.Schema
 	if r.m.GeneralizedSumTypes {
 		b.Param(generalUnion, name)
 	}
+	r.around[s] = around{b, slices.ContainsFunc(s.subs, func(sub *schema) bool { return sub.kind == nullKind })}
+	defer delete(r.around, s)
 	i := 0
 	for _, sub := range s.subs {
 		if sub.kind == nullKind {
@@ -229,9 +243,9 @@ func (r *reader) object(s *schema) (*data.SchemaBuilder, error) {
 		}
 		return data.NewMapSchema(data.StringSchema, vs), nil
 	}
-	r.open[s] = true
-	defer delete(r.open, s)
 	b := data.NewStructSchema()
+	r.around[s] = around{schema: b}
+	defer delete(r.around, s)
 	for _, name := range fieldOrder(s.props) {
 		if err := r.field(b, name, s.props[name], s.required[name]); err != nil {
 			return nil, err
@@ -278,8 +292,13 @@ func (r *reader) reference(s *schema, version int32, optional bool) (*data.Schem
 	if err != nil {
 		return nil, err
 	}
-	if r.open[to] {
-		return nil, data.Errorf("Recursive schemas are not supported: %s refers to a schema that it is part of", s.ref)
+	was, again := r.following[to]
+	if again && was == len(r.around) {
+		return nil, data.Errorf("Recursive schemas without an object among them are not supported: %s refers to a schema that it is part of", s.ref)
+	}
+	if !again {
+		r.following[to] = len(r.around)
+		defer delete(r.following, to)
 	}
 	return r.connect(to, version, optional)
 }
@@ -331,9 +350,21 @@ func (r *reader) defaultValue(b *data.SchemaBuilder, def any) error {
 	if err != nil {
 		return err
 	}
-	if s.Type() == data.Struct { // refers to an unfinished schema in Java, and never fits
+	if s.Type() == data.Struct || s.Recursive() && hasStruct(v) { // refers to an unfinished schema in Java, and never fits
 		return &data.SchemaError{Msg: "Invalid default value"}
 	}
 	b.Default(v)
 	return nil
+}
+
+func hasStruct(v data.Value) bool {
+	switch v.Kind() {
+	case data.KindStruct:
+		return true
+	case data.KindArray:
+		return slices.ContainsFunc(v.Elems(), hasStruct)
+	case data.KindMap:
+		return slices.ContainsFunc(v.Map().Entries(), func(e data.MapEntry) bool { return hasStruct(e.Key) || hasStruct(e.Value) })
+	}
+	return false
 }

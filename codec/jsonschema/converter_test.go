@@ -33,6 +33,16 @@ func converterFor(t testing.TB, fake *srfake.Registry, config map[string]string)
 	return c
 }
 
+// seedText registers a schema and returns its id.
+func seedText(t testing.TB, fake *srfake.Registry, subject, text string) int {
+	t.Helper()
+	id, _, err := fake.RegisterSchema(subject, sr.Schema{Schema: text, Type: sr.TypeJSON})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id
+}
+
 func orders() (*data.Schema, data.Value) {
 	s := data.NewStructSchema().Name("orders").
 		Field("id", data.Int64Schema).Field("customer", data.StringSchema).
@@ -128,15 +138,9 @@ func TestNulls(t *testing.T) {
 
 func TestErrors(t *testing.T) {
 	c, fake := newConverter(t, map[string]string{FailInvalidSetting: "true"})
-	seed := func(subject, text string) int {
-		id, _, err := fake.RegisterSchema(subject, sr.Schema{Schema: text, Type: sr.TypeJSON})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return id
-	}
+	seed := func(subject, text string) int { return seedText(t, fake, subject, text) }
 	strict := seed("strict-value", `{"type":"object","required":["a"],"properties":{"a":{"type":"integer","minimum":3}}}`)
-	recursive := seed("rec-value", `{"type":"object","properties":{"next":{"$ref":"#"}}}`)
+	recursive := seed("rec-value", `{"type":"object","connect.type":"map","additionalProperties":{"$ref":"#"}}`)
 	file := seed("file-value", `{"type":"object","properties":{"a":{"type":"string"}},"patternProperties":{"x":{"$ref":"file:///etc/passwd"}}}`)
 	record := func(id int, body string) []byte { return append(registry.AppendHeader(nil, id), body...) }
 	const reading = "Converting byte[] to Kafka Connect data failed due to serialization error of topic "
@@ -152,7 +156,7 @@ func TestErrors(t *testing.T) {
 		"unknown id":  {"t", record(999, "{}"), codec.DataException, reading + "t: ", "Error retrieving JSON schema for id 999"},
 		"not JSON":    {"strict", record(strict, "{"), codec.DataException, reading + "strict: ", "JSON does not match schema"},
 		"invalid":     {"strict", record(strict, `{"a":1}`), codec.DataException, reading + "strict: ", "minimum: got 1, want 3"},
-		"recursive":   {"rec", record(recursive, `{}`), "", "Recursive schemas are not supported: # refers to a schema that it is part of", ""},
+		"recursive":   {"rec", record(recursive, `{}`), "", "Recursive schemas without an object among them are not supported: # refers to a schema that it is part of", ""},
 		"foreign ref": {"file", record(file, `{}`), codec.DataException, reading + "file: ", "is not among the schema's references"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/url"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -65,9 +66,9 @@ type document struct {
 
 // loader holds a schema and those it refers to.
 type loader struct {
-	docs  map[string]*document
-	refs  map[string]*schema // by document and what stands behind the hash sign
-	nodes int
+	docs   map[string]*document
+	loaded map[uintptr]*schema // by the address of an object in a document
+	nodes  int
 }
 
 // parseDocument reads a schema's text.
@@ -125,9 +126,27 @@ var (
 	criteria       = []string{"oneOf", "anyOf", "allOf"} // a HashMap's order of them is no other
 )
 
-// load reads a subschema. Where keywords of several kinds stand together it is an
-// allOf of the parts, as everit has it.
+// load reads a subschema, once, so that a schema within itself is noticed by its
+// pointer, whatever reference leads to it.
 func (l *loader) load(d *document, v any, depth int) (*schema, error) {
+	m, ok := v.(map[string]any)
+	if !ok {
+		return l.build(d, v, depth)
+	}
+	at := reflect.ValueOf(m).Pointer()
+	if s := l.loaded[at]; s != nil {
+		return s, nil
+	}
+	s, err := l.build(d, v, depth)
+	if err == nil {
+		l.loaded[at] = s
+	}
+	return s, err
+}
+
+// build reads a subschema. Where keywords of several kinds stand together it is an
+// allOf of the parts, as everit has it.
+func (l *loader) build(d *document, v any, depth int) (*schema, error) {
 	if l.nodes++; l.nodes > maxSchemaNodes || depth > maxSchemaDepth {
 		return nil, data.Errorf("JSON Schema is too large: more than %d parts or %d levels", maxSchemaNodes, maxSchemaDepth)
 	}
@@ -327,20 +346,20 @@ func (l *loader) resolve(s *schema) (*schema, error) {
 	if name != "" {
 		if d = l.find(name, s.doc); d == nil {
 			if v, ok := s.doc.ids[name]; ok && fragment == "" {
-				return l.at(s.doc, name, v)
+				return l.load(s.doc, v, 0)
 			}
 			return nil, data.Errorf("Invalid JSON schema: reference %s is not among the schema's references", s.ref)
 		}
 	}
 	if fragment == "" {
-		return l.at(d, "", d.root)
+		return l.load(d, d.root, 0)
 	}
 	if !strings.HasPrefix(fragment, "/") {
 		v, ok := d.ids[fragment]
 		if !ok {
 			return nil, data.Errorf("Invalid JSON schema: no schema has the id of reference %s", s.ref)
 		}
-		return l.at(d, fragment, v)
+		return l.load(d, v, 0)
 	}
 	if u, err := url.PathUnescape(fragment); err == nil {
 		fragment = u
@@ -364,7 +383,7 @@ func (l *loader) resolve(s *schema) (*schema, error) {
 			return nil, data.Errorf("Invalid JSON schema: reference %s leads nowhere", s.ref)
 		}
 	}
-	return l.at(d, fragment, v)
+	return l.load(d, v, 0)
 }
 
 func (l *loader) find(name string, from *document) *document {
@@ -377,26 +396,6 @@ func (l *loader) find(name string, from *document) *document {
 		}
 	}
 	return nil
-}
-
-// at loads what a reference leads to, once, so that a schema within itself is
-// noticed by its pointer.
-func (l *loader) at(d *document, where string, v any) (*schema, error) {
-	base := ""
-	for name, known := range l.docs {
-		if known == d && (base == "" || name < base) {
-			base = name
-		}
-	}
-	key := base + "#" + where
-	if s := l.refs[key]; s != nil {
-		return s, nil
-	}
-	s, err := l.load(d, v, 0)
-	if err == nil {
-		l.refs[key] = s
-	}
-	return s, err
 }
 
 func jsonText(v any) string {

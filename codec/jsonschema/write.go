@@ -11,14 +11,13 @@ import (
 // Text returns the JSON Schema of a Connect schema: the text that Confluent's
 // converter registers, member for member. Errors are [data.Error] values.
 func (m *Mapping) Text(s *data.Schema) (string, error) {
-	if s.Recursive() {
-		return "", data.Errorf("The schema %s contains itself, which JsonSchemaConverter does not write", s)
-	}
 	w := writer{m: m, ids: map[string]bool{}}
+	w.collect(s)
 	w.schema(s, noIndex, false)
 	if w.err != nil {
 		return "", w.err
 	}
+	w.appendDefinitions()
 	return string(w.out), nil
 }
 
@@ -26,11 +25,13 @@ const noIndex = -1
 
 // writer writes one schema.
 type writer struct {
-	m     *Mapping
-	out   []byte
-	ids   map[string]bool // ids of the schemas that were begun
-	depth int
-	err   error
+	m      *Mapping
+	out    []byte
+	ids    map[string]bool // ids of the schemas that were begun
+	defs   []*definition
+	selves []*data.Schema // what stands for others
+	depth  int
+	err    error
 }
 
 // object is one object that is being written.
@@ -74,23 +75,12 @@ func (w *writer) schema(s *data.Schema, index int, ignoreOptional bool) {
 	if hasID {
 		w.ids[id] = true
 	}
+	if s.Type() == data.Struct && s.Recursive() && w.recursive(s, index, ignoreOptional) {
+		return
+	}
 	switch {
 	case s.Type() == data.Struct && isUnion(s):
-		o := w.combined(id, index)
-		first := true
-		if s.Optional() {
-			w.out = append(w.out, `{"type":"null"}`...)
-			first = false
-		}
-		for _, f := range s.Fields() {
-			if !first {
-				w.out = append(w.out, ',')
-			}
-			first = false
-			w.schema(f.Schema.With(false, f.Schema.Default()), f.Index, true)
-		}
-		w.out = append(w.out, ']')
-		o.end()
+		w.union(s, id, index)
 	case s.Optional() && !ignoreOptional:
 		o := w.combined(id, index)
 		w.out = append(w.out, `{"type":"null"},`...)
@@ -104,6 +94,24 @@ func (w *writer) schema(s *data.Schema, index int, ignoreOptional bool) {
 	default:
 		w.plain(s, id, index)
 	}
+}
+
+func (w *writer) union(s *data.Schema, id string, index int) {
+	o := w.combined(id, index)
+	first := true
+	if s.Optional() {
+		w.out = append(w.out, `{"type":"null"}`...)
+		first = false
+	}
+	for _, f := range s.Fields() {
+		if !first {
+			w.out = append(w.out, ',')
+		}
+		first = false
+		w.schema(f.Schema.With(false, f.Schema.Default()), f.Index, true)
+	}
+	w.out = append(w.out, ']')
+	o.end()
 }
 
 // combined writes a oneOf up to its branches.
