@@ -53,19 +53,36 @@ func (b *SchemaBuilder) fillSelves(s *Schema) {
 // or else at a type that has lost the one it stands for, as when a transform has
 // changed what is around it.
 func (s *Schema) SameType(o *Schema) bool {
-	if s == o {
-		return true
-	}
-	if s == nil || o == nil || s.typ != Struct || o.typ != Struct || s.hasVersion != o.hasVersion || s.version != o.version ||
+	return s == o || s != nil && o != nil && s.typ == Struct && o.typ == Struct && s.sameType(o, map[[2]*Schema]bool{})
+}
+
+// sameType compares types to the end of what they refer to. Two that are being
+// compared are alike until a difference is found.
+func (s *Schema) sameType(o *Schema, open map[[2]*Schema]bool) bool {
+	if s.typ != o.typ || s.hasVersion != o.hasVersion || s.version != o.version ||
 		s.name != o.name || s.doc != o.doc || len(s.fields) != len(o.fields) {
 		return false
 	}
+	if len(s.fields) > 0 && &s.fields[0] == &o.fields[0] || open[[2]*Schema{s, o}] {
+		return true
+	}
+	open[[2]*Schema{s, o}] = true
 	for i := range s.fields {
-		if s.fields[i].Name != o.fields[i].Name || !s.fields[i].Schema.Equal(o.fields[i].Schema) {
+		if s.fields[i].Name != o.fields[i].Name || !s.fields[i].Schema.same(o.fields[i].Schema, open) {
 			return false
 		}
 	}
-	return true
+	return s.key.same(o.key, open) && s.value.same(o.value, open)
+}
+
+func (s *Schema) same(o *Schema, open map[[2]*Schema]bool) bool {
+	if s == o {
+		return true
+	}
+	if !s.Recursive() || !o.Recursive() {
+		return s.Equal(o)
+	}
+	return s.optional == o.optional && len(s.params) == len(o.params) && s.sameParams(o) && s.def.Equal(o.def) && s.sameType(o, open)
 }
 
 // equalRepeated compares schemas of which one stands for another around it: what

@@ -64,4 +64,16 @@ func TestSelfParameters(t *testing.T) {
 	if !node.SameType(next) || !next.SameType(node) || !a.SameType(s) || next.SameType(changed) || lost.SameType(node) || node.SameType(Int32Schema) {
 		t.Error("what is of one type is told wrong")
 	}
+	// The difference is only in what is referred to.
+	part := func(around *SchemaBuilder) *Schema {
+		return NewStructSchema().Name("Part").Field("up", around.Self(true)).MustBuild()
+	}
+	x, y, z := NewStructSchema().Name("X"), NewStructSchema().Name("X"), NewStructSchema().Name("X")
+	px, py, pz := part(x), part(y), part(z)
+	x.Field("v", Int32Schema).Field("part", px).MustBuild()
+	y.Field("v", Int64Schema).Field("part", py).MustBuild()
+	z.Field("v", Int32Schema).Field("part", pz).MustBuild()
+	if px.SameType(py) || !px.SameType(pz) {
+		t.Error("what a type refers to is not compared")
+	}
 }

@@ -19,7 +19,28 @@ import (
 const millisPerDay = 86_400_000
 
 // anySchema draws a schema that JSON Schema can carry there and back.
-func anySchema(t *rapid.T, depth int) *data.Schema {
+func anySchema(t *rapid.T, depth int) *data.Schema { return new(drawn).schema(t, depth) }
+
+// drawn knows the structs around, for which what is in them may stand.
+type drawn struct{ around []*data.SchemaBuilder }
+
+// again draws a schema that stands for a struct around, nil for none.
+func (d *drawn) again(t *rapid.T, opt bool) *data.Schema {
+	if len(d.around) == 0 || rapid.IntRange(0, 2).Draw(t, "recursive") > 0 {
+		return nil
+	}
+	return d.around[rapid.IntRange(0, len(d.around)-1).Draw(t, "struct around")].Self(opt)
+}
+
+// element draws the schema of what may not be there at all.
+func (d *drawn) element(t *rapid.T, depth int) *data.Schema {
+	if s := d.again(t, rapid.Bool().Draw(t, "optional")); s != nil {
+		return s
+	}
+	return d.schema(t, depth)
+}
+
+func (d *drawn) schema(t *rapid.T, depth int) *data.Schema {
 	kinds := 13
 	if depth > 0 {
 		kinds = 17
@@ -36,15 +57,21 @@ func anySchema(t *rapid.T, depth int) *data.Schema {
 	case 13:
 		b = data.NewSchema(data.Int64).Name(data.TimestampName).Version(1)
 	case 14:
-		b = data.NewArraySchema(anySchema(t, depth-1))
+		b = data.NewArraySchema(d.element(t, depth-1))
 	case 15:
 		key := rapid.SampledFrom([]*data.Schema{data.StringSchema, data.OptionalStringSchema, data.Int32Schema}).Draw(t, "keys")
-		b = data.NewMapSchema(key, anySchema(t, depth-1))
+		b = data.NewMapSchema(key, d.element(t, depth-1))
 	case 16:
-		b = data.NewStructSchema()
+		b = data.NewStructSchema().Name(rapid.SampledFrom([]string{"", "", "x.T", "~/ %"}).Draw(t, "struct"))
+		d.around = append(d.around, b)
 		for i := range rapid.IntRange(0, 14).Draw(t, "fields") {
-			b.Field(fmt.Sprintf("%s%d", rapid.SampledFrom([]string{"f", "é", `q"`, "\n"}).Draw(t, "field"), i), anySchema(t, depth-1))
+			s := d.again(t, true)
+			if s == nil {
+				s = d.schema(t, depth-1)
+			}
+			b.Field(fmt.Sprintf("%s%d", rapid.SampledFrom([]string{"f", "é", `q"`, "\n"}).Draw(t, "field"), i), s)
 		}
+		d.around = d.around[:len(d.around)-1]
 	case 17:
 		b = data.NewStructSchema().Name(oneOfName)
 		branches := []*data.Schema{data.OptionalInt32Schema, data.OptionalBooleanSchema, data.OptionalStringSchema,
@@ -87,7 +114,7 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%v in %s", err, text)
 		}
-		if !back.Equal(s) {
+		if !back.Equal(s) || !sameType(back, s, map[[2]*data.Schema]bool{}) {
 			t.Fatalf("%s is read as %s", text, describe(back))
 		}
 		valid, err := newValidator(text, nil)
@@ -119,7 +146,19 @@ func TestRoundTrip(t *testing.T) {
 	})
 }
 
-var fuzzSchema = data.NewStructSchema().
+var fuzzSchema = func() *data.Schema {
+	tree := data.NewStructSchema().Name("tree")
+	either := data.NewStructSchema().Name(oneOfName).Field("a", data.OptionalStringSchema).Field("b", tree.Self(true)).Optional().MustBuild()
+	return tree.
+		Field("self", tree.Self(true)).
+		Field("kids", data.NewArraySchema(tree.Self(false)).Optional().MustBuild()).
+		Field("by", data.NewMapSchema(data.StringSchema, tree.Self(true)).Optional().MustBuild()).
+		Field("at", data.NewMapSchema(data.Int32Schema, tree.Self(true)).Optional().MustBuild()).
+		Field("either", either).
+		Field("flat", flatSchema.With(true, data.Null)).MustBuild()
+}()
+
+var flatSchema = data.NewStructSchema().
 	Field("i", data.OptionalInt32Schema).
 	Field("m", data.NewMapSchema(data.Int32Schema, data.OptionalStringSchema).Optional().MustBuild()).
 	Field("o", data.NewMapSchema(data.StringSchema, data.BytesSchema).MustBuild()).
@@ -131,6 +170,10 @@ var fuzzSchema = data.NewStructSchema().
 func FuzzRead(f *testing.F) {
 	for _, s := range []string{`{}`, `{"i":1,"m":[{"key":1,"value":"x"}],"o":{"a":"AA=="},"u":{"x":"y"},"d":"AQ=="}`, `{"m":[{"value":null,"key":2}]}`, `{"m":[[1,2]]}`,
 		`{"u":5,"d":1.5}`, `{"u":[]}`, `{"i":null,"o":null}`, `{"o":{"a":5}}`, strings.Repeat(`{"u":`, 2000), strings.Repeat(`[`, 3000)} {
+		f.Add([]byte(s))
+	}
+	for _, s := range []string{`{"self":{"self":null},"kids":[{"kids":[]}],"by":{"a":{"by":{}},"b":null},"either":{"either":"x"},"at":[{"key":1,"value":{}}]}`,
+		`{"self":{"self":{},"self":{}}}`, `{"flat":{"o":{},"m":[]},"kids":[null]}`, `{"either":{"either":5}}`, strings.Repeat(`{"self":`, 1200), strings.Repeat(`{"kids":[`, 600)} {
 		f.Add([]byte(s))
 	}
 	p := new(Mapping).Plan(fuzzSchema)
@@ -158,7 +201,9 @@ func FuzzConnect(f *testing.F) {
 	for _, tc := range mappings {
 		f.Add(tc.text)
 	}
-	for _, s := range []string{`{"$ref":"#"}`, `{"allOf":[{"$ref":"#"}]}`, `{"type":["string","null"],"$id":"::"}`, `{"oneOf":[]}`, `true`, `[]`, `{"items":[{}],"type":"array"}`,
+	for _, s := range []string{`{"$ref":"#"}`, `{"properties":{"a":{"$ref":"#"},"b":{"oneOf":[{"$ref":"#"},{"type":"null"},{"type":"array","items":{"$ref":"#"}}]}}}`,
+		`{"properties":{"a":{"$ref":"#/d/a"},"b":{"$ref":"#/d/b"}},"d":{"a":{"properties":{"b":{"$ref":"#/d/b"}}},"b":{"properties":{"a":{"$ref":"#/d/a"},"r":{"$ref":"#"}}}}}`,
+		`{"allOf":[{"properties":{"a":{"$ref":"#"}}},{"$ref":"#/d"}],"d":{"allOf":[{"$ref":"#"},{"properties":{"b":{"$ref":"#/d"}}}]}}`, `{"allOf":[{"$ref":"#"}]}`, `{"type":["string","null"],"$id":"::"}`, `{"oneOf":[]}`, `true`, `[]`, `{"items":[{}],"type":"array"}`,
 		`{"type":"object","properties":{"":{}}}`, `{"type":"object","connect.type":"map"}`, `{"type":"string","default":{"a":1}}`} {
 		f.Add(s)
 	}
@@ -168,8 +213,17 @@ func FuzzConnect(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if _, err := m.Text(s); err != nil && !strings.Contains(err.Error(), "levels deep") {
-			t.Fatalf("%s was read, and not written: %v", text, err)
+		again, err := m.Text(s)
+		if err != nil {
+			if !strings.Contains(err.Error(), "levels deep") {
+				t.Fatalf("%s was read, and not written: %v", text, err)
+			}
+			return
+		}
+		if _, _, err := m.Plan(s).Read([]byte(`{}`)); err == nil && s.Recursive() {
+			if _, err := m.Connect(again, nil, 0); err != nil && !strings.Contains(err.Error(), "too large") {
+				t.Fatalf("%s was written as %s, which is not read: %v", text, again, err)
+			}
 		}
 	})
 }
@@ -194,8 +248,14 @@ func TestPython(t *testing.T) {
 		lines = append(lines, text, string(out))
 	}
 	add(s, v)
+	list, next := listSchema()
+	add(list, node(list, data.OfInt32(1), node(next, data.OfInt32(2), data.Null)))
+	recursive := 0
 	gen := rapid.Custom(func(t *rapid.T) []string {
 		s := anySchema(t, 3)
+		if s.Recursive() {
+			recursive++
+		}
 		text, err := m.Text(s)
 		if err != nil {
 			t.Fatal(err)
@@ -217,19 +277,21 @@ for i in range(0,len(lines)-1,2):
     jsonschema.Draft7Validator.check_schema(s)
     jsonschema.Draft7Validator(s).validate(d)
     n+=1
-# and one that must not pass
-try:
-    jsonschema.Draft7Validator(json.loads(lines[0])).validate({"id":"x"})
-    sys.exit("a wrong record passed")
-except jsonschema.ValidationError:
-    print(n)
+# and two that must not pass, one of them inside itself
+for i,wrong in (0,{"id":"x"}),(2,{"v":1,"next":{"v":2,"next":{"v":"x","next":None}}}):
+    try:
+        jsonschema.Draft7Validator(json.loads(lines[i])).validate(wrong)
+        sys.exit("a wrong record passed")
+    except jsonschema.ValidationError:
+        pass
+print(n)
 `
 	cmd := exec.Command("python3", "-c", script)
 	cmd.Stdin = strings.NewReader(strings.Join(lines, "\n") + "\n")
 	cmd.WaitDelay = time.Second
 	out, err := cmd.CombinedOutput()
-	if err != nil || strings.TrimSpace(string(out)) != "201" {
-		t.Errorf("got %s, %v", out, err)
+	if err != nil || strings.TrimSpace(string(out)) != "202" || recursive < 8 {
+		t.Errorf("got %s, %v, with %d schemas that contain themselves", out, err, recursive)
 	}
 }
 

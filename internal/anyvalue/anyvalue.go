@@ -21,12 +21,27 @@ type Values struct {
 	// Special draws the values of schemas that a converter takes for something else
 	// than their type says. Nil: none.
 	Special func(*rapid.T, *data.Schema) (data.Value, bool)
+
+	depth int // structs around
 }
+
+// deepest is how many structs are around where what contains itself comes to its end.
+const deepest = 4
 
 // Draw draws a valid value of s, null too where s is optional and has no default.
 func (d *Values) Draw(t *rapid.T, s *data.Schema) data.Value {
 	if s.Optional() && s.Default().IsNull() && rapid.IntRange(0, 3).Draw(t, "null") == 0 {
 		return data.Null
+	}
+	if d.depth > deepest && s.Recursive() {
+		switch {
+		case s.Optional() && s.Default().IsNull():
+			return data.Null
+		case s.Type() == data.Array:
+			return data.OfArray([]data.Value{})
+		case s.Type() == data.Map:
+			return data.OfMap(data.NewMap(nil))
+		}
 	}
 	if d.Special != nil {
 		if v, ok := d.Special(t, s); ok {
@@ -66,13 +81,13 @@ func (d *Values) Draw(t *rapid.T, s *data.Schema) data.Value {
 		return data.OfBytes(rapid.SliceOf(rapid.Byte()).Draw(t, "bytes"))
 	case data.Array:
 		out := []data.Value{}
-		for range rapid.IntRange(0, 4).Draw(t, "elements") {
+		for range rapid.IntRange(0, most(s, 4)).Draw(t, "elements") {
 			out = append(out, d.Draw(t, s.ValueSchema()))
 		}
 		return data.OfArray(out)
 	case data.Map:
 		var b data.MapBuilder
-		for range rapid.IntRange(0, 15).Draw(t, "entries") {
+		for range rapid.IntRange(0, most(s, 15)).Draw(t, "entries") {
 			b.Put(d.Draw(t, s.KeySchema()), d.Draw(t, s.ValueSchema()))
 		}
 		return data.OfMap(b.Build())
@@ -81,6 +96,8 @@ func (d *Values) Draw(t *rapid.T, s *data.Schema) data.Value {
 }
 
 func (d *Values) structOf(t *rapid.T, s *data.Schema) data.Value {
+	d.depth++
+	defer func() { d.depth-- }()
 	vals := make([]data.Value, len(s.Fields()))
 	if d.Union == nil || !d.Union(s) {
 		for i, f := range s.Fields() {
@@ -95,4 +112,13 @@ func (d *Values) structOf(t *rapid.T, s *data.Schema) data.Value {
 		vals[i] = data.OfStruct(data.NewStruct(f, st.Values()))
 	}
 	return data.OfStruct(data.NewStruct(s, vals))
+}
+
+// most is how many values are drawn for an array or a map: fewer of what contains
+// itself, which would grow at each level.
+func most(s *data.Schema, n int) int {
+	if s.Recursive() {
+		return 2
+	}
+	return n
 }
