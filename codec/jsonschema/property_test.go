@@ -43,7 +43,7 @@ func (d *drawn) element(t *rapid.T, depth int) *data.Schema {
 func (d *drawn) schema(t *rapid.T, depth int) *data.Schema {
 	kinds := 13
 	if depth > 0 {
-		kinds = 17
+		kinds = 21 // of which 18 and more are structs
 	}
 	opt := rapid.Bool().Draw(t, "optional")
 	var b *data.SchemaBuilder
@@ -61,7 +61,7 @@ func (d *drawn) schema(t *rapid.T, depth int) *data.Schema {
 	case 15:
 		key := rapid.SampledFrom([]*data.Schema{data.StringSchema, data.OptionalStringSchema, data.Int32Schema}).Draw(t, "keys")
 		b = data.NewMapSchema(key, d.element(t, depth-1))
-	case 16:
+	case 16, 18, 19, 20, 21:
 		b = data.NewStructSchema().Name(rapid.SampledFrom([]string{"", "", "x.T", "~/ %"}).Draw(t, "struct"))
 		d.around = append(d.around, b)
 		for i := range rapid.IntRange(0, 14).Draw(t, "fields") {
