@@ -1,6 +1,7 @@
 package protobuf
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/troupeio/troupe/codec/data"
@@ -102,6 +103,29 @@ message Order {
 	}
 	if text != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
+	}
+}
+
+// TestNumbers: a field without a number, which a transform may have added, takes one
+// that is free.
+func TestNumbers(t *testing.T) {
+	u := data.NewStructSchema().Name(unionName+".u").Field("b", tagged(data.OptionalStringSchema, "2")).Optional().MustBuild()
+	s := data.NewStructSchema().Name("M").Field("a", tagged(data.StringSchema, "1")).Field("new", data.StringSchema).Field("u", u).
+		Field("c", tagged(data.StringSchema, "5")).Field("newer", data.StringSchema).MustBuild()
+	const want = `
+message M {
+  string a = 1;
+  string new = 3;
+  string c = 5;
+  string newer = 6;
+  oneof u {
+    string b = 2;
+  }
+}
+`
+	text, _, err := new(Mapping).Text(s)
+	if got := text[strings.IndexByte(text, '\n')+1:]; err != nil || got != want {
+		t.Errorf("got %v\n%s", err, got)
 	}
 }
 

@@ -153,12 +153,13 @@ func (w *writer) message(d *definition, s *data.Schema) *definition {
 		w.open = append(w.open, opened{s, d})
 		defer func() { w.open = w.open[:len(w.open)-1] }()
 	}
-	next := 1
+	next, taken := 1, tags(s, map[string]bool{})
 	for _, f := range s.Fields() {
-		tag := ""
-		if t, ok := f.Schema.Param(tagParam); ok {
-			tag = t
-		} else {
+		tag, ok := f.Schema.Param(tagParam)
+		if !ok {
+			for taken[strconv.Itoa(next)] { // in Java such a schema is invalid
+				next++
+			}
 			tag = strconv.Itoa(next)
 			next++
 		}
@@ -169,6 +170,19 @@ func (w *writer) message(d *definition, s *data.Schema) *definition {
 		d.lines = append(d.lines, w.field(d, f.Schema, w.m.scrub(f.Name), tag, false))
 	}
 	return d
+}
+
+// tags adds the numbers that fields and members of unions ask for.
+func tags(s *data.Schema, to map[string]bool) map[string]bool {
+	for _, f := range s.Fields() {
+		if t, ok := f.Schema.Param(tagParam); ok {
+			to[t] = true
+		}
+		if f.Schema.Type() == data.Struct && isUnion(f.Schema) {
+			tags(f.Schema, to)
+		}
+	}
+	return to
 }
 
 func (w *writer) union(d *definition, s *data.Schema) {
