@@ -522,6 +522,9 @@ func Describe(s *data.Schema) string {
 	if !s.Default().IsNull() {
 		out += fmt.Sprintf(" default=%v", s.Default())
 	}
+	if s.Repeats() {
+		return out + "(...)"
+	}
 	switch s.Type() {
 	case data.Array:
 		out += "[" + Describe(s.ValueSchema()) + "]"
