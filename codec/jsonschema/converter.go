@@ -16,6 +16,7 @@ type Converter struct {
 	m         *Mapping
 	r         *registry.Resolver
 	validate  bool
+	indent    bool
 	cacheSize int
 
 	written *data.SchemaCache[*written]
@@ -63,7 +64,7 @@ func New(config map[string]string, isKey bool) (*Converter, error) {
 	}
 	size := max(v.Int(CacheSizeSetting), 1)
 	return &Converter{
-		m: m, r: r, validate: v.Bool(FailInvalidSetting), cacheSize: size,
+		m: m, r: r, validate: v.Bool(FailInvalidSetting), indent: v.Bool(IndentSetting), cacheSize: size,
 		written: data.NewSchemaCache[*written](size),
 		read:    map[readKey]*read{},
 		valid:   map[*registry.Schema]*validator{},
@@ -109,6 +110,10 @@ func (c *Converter) FromConnect(topic string, s *data.Schema, v data.Value, dst 
 		if err := c.check(reg.Schema, out[len(dst)+registry.HeaderSize:]); err != nil {
 			return nil, c.r.Failure(topic, true, err)
 		}
+	}
+	if c.indent {
+		body := len(dst) + registry.HeaderSize
+		return appendIndented(out[:body:body], out[body:]), nil
 	}
 	return out, nil
 }

@@ -18,6 +18,7 @@ const (
 	SingletonSetting     = "flatten.singleton.unions"
 	PreserveSetting      = "preserve.additional.properties"
 	FailInvalidSetting   = "json.fail.invalid.schema"
+	IndentSetting        = "json.indent.output"
 )
 
 // Def returns the converter's settings.
@@ -48,6 +49,8 @@ func Def() *configdef.Def {
 			}, "false")},
 		{Name: FailInvalidSetting, Type: configdef.Boolean, Default: false, Importance: configdef.Medium,
 			Doc: "Check each record against its schema, when it is written and when it is read; one that does not match is an error."},
+		{Name: IndentSetting, Type: configdef.Boolean, Default: false, Importance: configdef.Low,
+			Doc: "Write each member of an object on a line of its own, indented."},
 	} {
 		d.Define(k)
 	}

@@ -67,6 +67,9 @@ func TestEachSetting(t *testing.T) {
 			`STRUCT v1(a STRING) Struct{a=long}`,
 			"Converting byte[] to Kafka Connect data failed due to serialization error of topic t:  <- Validation error in JSON, Error report:\n" +
 				"jsonschema validation failed with 'registry:///schema#'\n- at '/a': maxLength: got 4, want 2 <- jsonschema validation failed with 'registry:///schema#'\n- at '/a': maxLength: got 4, want 2"},
+		{IndentSetting, "true", writes(one(data.NewArraySchema(data.Int8Schema).MustBuild()), data.OfArray([]data.Value{data.OfInt8(1), data.OfInt8(2)})),
+			`{"type":"object","properties":{"a":{"type":"array","connect.index":0,"items":{"type":"integer","connect.type":"int8"}}}} {"a":[1,2]}`,
+			`{"type":"object","properties":{"a":{"type":"array","connect.index":0,"items":{"type":"integer","connect.type":"int8"}}}} ` + "{\n  \"a\" : [ 1, 2 ]\n}"},
 		{CacheSizeSetting, "1", func(t testing.TB, c *Converter, fake *srfake.Registry) string {
 			for _, text := range []string{`{"type":"string"}`, `{"type":"string","maxLength":5}`} {
 				reads(text, `"x"`)(t, c, fake)

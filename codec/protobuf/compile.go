@@ -11,34 +11,6 @@ import (
 	"github.com/troupeio/troupe/codec/data"
 )
 
-// Files that schemas import and that no registry needs to hold.
-const (
-	metaFile     = "confluent/meta.proto"
-	wrappersFile = "google/protobuf/wrappers.proto"
-)
-
-// standardFile says where the messages of the logical types stand.
-var standardFile = map[string]string{
-	decimalType: "confluent/type/decimal.proto", dateType: "google/type/date.proto",
-	timeType: "google/type/timeofday.proto", timestampType: "google/protobuf/timestamp.proto",
-}
-
-// standard are the files that the compiler doesn't come with: the interfaces of
-// Confluent's and Google's types, by name and number.
-var standard = map[string]string{
-	metaFile: `syntax = "proto3"; package confluent; import "google/protobuf/descriptor.proto";
-message Meta { string doc = 1; map<string, string> params = 2; repeated string tags = 3; repeated Rule rules = 4; }
-message Rule { string name = 1; string doc = 2; string expr = 3; string sql = 4; }
-extend google.protobuf.FileOptions { Meta file_meta = 1088; }
-extend google.protobuf.MessageOptions { Meta message_meta = 1088; }
-extend google.protobuf.FieldOptions { Meta field_meta = 1088; }
-extend google.protobuf.EnumOptions { Meta enum_meta = 1088; }
-extend google.protobuf.EnumValueOptions { Meta enum_value_meta = 1088; }`,
-	standardFile[decimalType]: `syntax = "proto3"; package confluent.type; message Decimal { bytes value = 1; uint32 precision = 2; int32 scale = 3; }`,
-	standardFile[dateType]:    `syntax = "proto3"; package google.type; message Date { int32 year = 1; int32 month = 2; int32 day = 3; }`,
-	standardFile[timeType]:    `syntax = "proto3"; package google.type; message TimeOfDay { int32 hours = 1; int32 minutes = 2; int32 seconds = 3; int32 nanos = 4; }`,
-}
-
 // rootFile is the name under which a schema itself is compiled.
 const rootFile = "schema.proto"
 
@@ -53,7 +25,7 @@ func compile(text string, refs map[string]string) (protoreflect.FileDescriptor, 
 	}
 	for name, t := range standard {
 		if _, ok := files[name]; !ok {
-			files[name] = t
+			files[name] = `syntax = "proto3"; ` + t
 		}
 	}
 	c := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(files)}), MaxParallelism: 1}

@@ -344,7 +344,10 @@ func (r *reader) messageField(fd protoreflect.FieldDescriptor, f *decField) (*da
 		f.logical = data.LogicalTimestamp
 		return data.NewSchema(data.Int64).Name(data.TimestampName).Version(1), nil
 	case variantType:
-		return nil, data.Errorf("%s is not supported", variantType)
+		if b, msg := r.variant(md); b != nil {
+			f.msg = msg
+			return b, nil
+		}
 	default:
 		if in, typ := wrapped(md); in != nil && r.m.WrapperNullables {
 			f.wrapped = scalarField(in, typ)
@@ -364,6 +367,28 @@ func (r *reader) messageField(fd protoreflect.FieldDescriptor, f *decField) (*da
 		b.Field(inner.Name, inner.Schema)
 	}
 	return b, nil
+}
+
+// variant is the struct in which Confluent has a value of any type, encoded; nil for
+// a message that only has the variant's name.
+func (r *reader) variant(md protoreflect.MessageDescriptor) (*data.SchemaBuilder, *decMessage) {
+	b := data.NewStructSchema().Name(variantName)
+	p := &decMessage{run: r.run, byNumber: map[protowire.Number]*decField{}}
+	for i, name := range []protoreflect.Name{"metadata", "value"} {
+		fd := md.Fields().ByNumber(protowire.Number(i + 1))
+		if fd == nil || fd.Name() != name || fd.Kind() != protoreflect.BytesKind || fd.Cardinality() == protoreflect.Repeated {
+			return nil, nil
+		}
+		b.Field(string(name), data.BytesSchema)
+		p.defaults = append(p.defaults, data.OfBytes([]byte{}))
+		p.add(fd, &decField{kind: protoreflect.BytesKind, typ: data.Bytes, schema: data.BytesSchema, slot: i, member: -1})
+	}
+	s, err := b.Build()
+	p.schema = s
+	if err != nil {
+		return nil, nil
+	}
+	return b, p
 }
 
 // isMapEntry reports whether a field is a map: one by the language, or one that

@@ -53,6 +53,7 @@ const (
 	timeType      = "google.type.TimeOfDay"
 	timestampType = "google.protobuf.Timestamp"
 	variantType   = "confluent.type.Variant"
+	variantName   = "org.apache.kafka.connect.data.Variant"
 )
 
 // logicalTypes are the messages of the logical types.

@@ -288,6 +288,10 @@ func (w *writer) typeOf(d *definition, s *data.Schema, field string, member bool
 			w.fail("Union schema %s must be a field of a struct", s.Name())
 			return ""
 		}
+		if s.Name() == variantName {
+			w.imported(variantFile)
+			return variantType
+		}
 		if around := w.around(s); around != nil {
 			if around == d && d.name != field {
 				return d.name
