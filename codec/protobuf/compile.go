@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/bufbuild/protocompile"
+	"github.com/bufbuild/protocompile/linker"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/troupeio/troupe/codec/data"
@@ -28,10 +29,23 @@ func compile(text string, refs map[string]string) (protoreflect.FileDescriptor, 
 			files[name] = `syntax = "proto3"; ` + t
 		}
 	}
-	c := protocompile.Compiler{Resolver: protocompile.WithStandardImports(&protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(files)}), MaxParallelism: 1}
-	out, err := c.Compile(context.Background(), rootFile)
+	var f protoreflect.FileDescriptor
+	f, err := link(rootFile, &protocompile.SourceResolver{Accessor: protocompile.SourceAccessorFromMap(files)})
+	if err != nil && tolerated(err) {
+		f, err = compileLenient(files)
+	}
 	if err != nil {
 		return nil, data.Errorf("Invalid protobuf schema definition: %v", err)
+	}
+	return f, nil
+}
+
+// link compiles a file with those that it imports.
+func link(path string, r protocompile.Resolver) (linker.File, error) {
+	c := protocompile.Compiler{Resolver: protocompile.WithStandardImports(r), MaxParallelism: 1}
+	out, err := c.Compile(context.Background(), path)
+	if err != nil {
+		return nil, err
 	}
 	return out[0], nil
 }
