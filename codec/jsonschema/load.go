@@ -123,6 +123,7 @@ var (
 	numberKeywords = []string{"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"}
 	stringKeywords = []string{"minLength", "maxLength", "pattern", "format"}
 	ifKeywords     = []string{"if", "then", "else"}
+	refKeywords    = []string{"$ref", "$recursiveRef", "$dynamicRef"} // no schema is around another that would change what they lead to
 	criteria       = []string{"oneOf", "anyOf", "allOf"} // a HashMap's order of them is no other
 )
 
@@ -160,8 +161,10 @@ func (l *loader) build(d *document, v any, depth int) (*schema, error) {
 	if !ok {
 		return nil, data.Errorf("Invalid JSON schema: expected type: JsonObject, found: %s", jsonText(v))
 	}
-	if ref, ok := m["$ref"].(string); ok {
-		return &schema{kind: refKind, ref: ref, raw: m, doc: d}, nil
+	for _, k := range refKeywords {
+		if ref, ok := m[k].(string); ok {
+			return &schema{kind: refKind, ref: ref, raw: m, doc: d}, nil
+		}
 	}
 	p := parts{l: l, d: d, m: m, depth: depth + 1, used: map[string]bool{}}
 	if err := p.extract(); err != nil {

@@ -43,6 +43,10 @@ func TestRecursiveRead(t *testing.T) {
 			in: `{"n":{"n":null}}`, want: "Struct{n=Struct{}}", again: "n"},
 		"an id, as Confluent writes it": {m: Mapping{OptionalNonRequired: true}, text: `{"type":"object","title":"Task","id":"#id1","properties":{"parent":{"$ref":"#id1"},"title":{"type":"string","connect.index":1}}}`,
 			in: `{"parent":{"title":"b"},"title":"a"}`, want: "Struct{parent=Struct{title=b},title=a}", again: "parent"},
+		"2019-09": {text: `{"$schema":"https://json-schema.org/draft/2019-09/schema","type":"object","properties":{"kids":{"type":"array","items":{"$recursiveRef":"#"}}}}`,
+			in: `{"kids":[{"kids":[]}]}`, want: "Struct{kids=[Struct{kids=[]}]}", again: "kids.[]"},
+		"2020-12": {text: `{"$schema":"https://json-schema.org/draft/2020-12/schema","$dynamicAnchor":"node","type":"object","properties":{"kids":{"type":"array","items":{"$dynamicRef":"#node"}}}}`,
+			in: `{"kids":[{"kids":[]}]}`, want: "Struct{kids=[Struct{kids=[]}]}", again: "kids.[]"},
 		"a place in the schema": {text: `{"type":"object","properties":{"t":{"type":"object","properties":{"kids":{"type":"array","items":{"$ref":"#/properties/t"}}}}}}`,
 			in: `{"t":{"kids":[{"kids":[]}]}}`, want: "Struct{t=Struct{kids=[Struct{kids=[]}]}}", again: "t.kids.[]"},
 	} {
