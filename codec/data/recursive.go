@@ -76,29 +76,21 @@ func (s *Schema) sameType(o *Schema, open map[[2]*Schema]bool) bool {
 }
 
 func (s *Schema) same(o *Schema, open map[[2]*Schema]bool) bool {
-	if s == o {
+	switch {
+	case s == o:
 		return true
-	}
-	if !s.Recursive() || !o.Recursive() {
+	case s.Recursive() != o.Recursive():
+		return false
+	case !s.Recursive():
 		return s.Equal(o)
 	}
 	return s.optional == o.optional && len(s.params) == len(o.params) && s.sameParams(o) && s.def.Equal(o.def) && s.sameType(o, open)
 }
 
-// equalRepeated compares schemas of which one stands for another around it: what
-// is inside is compared there.
-func (s *Schema) equalRepeated(o *Schema) bool {
-	if s.typ != o.typ || s.optional != o.optional || s.hasVersion != o.hasVersion || s.version != o.version ||
-		s.name != o.name || s.doc != o.doc || len(s.fields) != len(o.fields) || len(s.params) != len(o.params) {
-		return false
-	}
-	for i := range s.fields {
-		if s.fields[i].Name != o.fields[i].Name {
-			return false
-		}
-	}
-	return s.sameParams(o)
-}
+// equalRepeated compares schemas of which one stands for another around it, to the
+// end of what they refer to: what they stand for need not be there, as when a
+// transform has taken them out of it.
+func (s *Schema) equalRepeated(o *Schema) bool { return s.same(o, map[[2]*Schema]bool{}) }
 
 // sameParams compares parameters of two schemas that have as many.
 func (s *Schema) sameParams(o *Schema) bool {

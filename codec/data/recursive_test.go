@@ -64,6 +64,10 @@ func TestSelfParameters(t *testing.T) {
 	if !node.SameType(next) || !next.SameType(node) || !a.SameType(s) || next.SameType(changed) || lost.SameType(node) || node.SameType(Int32Schema) {
 		t.Error("what is of one type is told wrong")
 	}
+	finite := NewStructSchema().Name("Node").Field("v", Int32Schema).Field("next", OptionalStringSchema).Optional().MustBuild()
+	if next.Equal(finite) || finite.Equal(next) || next.SameType(finite) || finite.SameType(node) || next.Equal(nil) {
+		t.Error("what does not contain itself is of the type of what does")
+	}
 	// The difference is only in what is referred to.
 	part := func(around *SchemaBuilder) *Schema {
 		return NewStructSchema().Name("Part").Field("up", around.Self(true)).MustBuild()
@@ -75,5 +79,9 @@ func TestSelfParameters(t *testing.T) {
 	z.Field("v", Int32Schema).Field("part", pz).MustBuild()
 	if px.SameType(py) || !px.SameType(pz) {
 		t.Error("what a type refers to is not compared")
+	}
+	ux, uy, uz := px.Field("up").Schema, py.Field("up").Schema, pz.Field("up").Schema
+	if ux.Equal(uy) || !ux.Equal(uz) || ux.Hash() != uz.Hash() || ux.Equal(uz.With(false, Null)) {
+		t.Error("what stands for a schema that is not around it is not compared")
 	}
 }
