@@ -75,6 +75,8 @@ func (s *Schema) sameType(o *Schema, open map[[2]*Schema]bool) bool {
 	return s.key.same(o.key, open) && s.value.same(o.value, open)
 }
 
+// same is [Schema.Equal] for what may contain itself. What stands for a schema is
+// compared as that is, which need not be around it: a transform may have taken it out.
 func (s *Schema) same(o *Schema, open map[[2]*Schema]bool) bool {
 	switch {
 	case s == o:
@@ -86,11 +88,6 @@ func (s *Schema) same(o *Schema, open map[[2]*Schema]bool) bool {
 	}
 	return s.optional == o.optional && len(s.params) == len(o.params) && s.sameParams(o) && s.def.Equal(o.def) && s.sameType(o, open)
 }
-
-// equalRepeated compares schemas of which one stands for another around it, to the
-// end of what they refer to: what they stand for need not be there, as when a
-// transform has taken them out of it.
-func (s *Schema) equalRepeated(o *Schema) bool { return s.same(o, map[[2]*Schema]bool{}) }
 
 // sameParams compares parameters of two schemas that have as many.
 func (s *Schema) sameParams(o *Schema) bool {

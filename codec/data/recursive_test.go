@@ -85,3 +85,28 @@ func TestSelfParameters(t *testing.T) {
 		t.Error("what stands for a schema that is not around it is not compared")
 	}
 }
+
+// web returns one of n types of which each has a field of each.
+func web(n, i int, open map[int]*SchemaBuilder) *Schema {
+	b := NewStructSchema().Name(string(rune('A' + i)))
+	open[i] = b
+	for j := range n {
+		name := string(rune('a' + j))
+		if around, ok := open[j]; ok {
+			b.Field(name, around.Self(true))
+		} else {
+			b.Field(name, web(n, j, open))
+		}
+	}
+	delete(open, i)
+	return b.MustBuild()
+}
+
+// TestEqualIsLinear: each pair of types is compared once, however many lead to it.
+func TestEqualIsLinear(t *testing.T) {
+	s, o := web(6, 0, map[int]*SchemaBuilder{}), web(6, 0, map[int]*SchemaBuilder{})
+	var equal bool
+	if n := testing.AllocsPerRun(1, func() { equal = s.Equal(o) }); n > 5000 || !equal {
+		t.Errorf("%v, with %v allocations", equal, n)
+	}
+}

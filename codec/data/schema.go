@@ -252,8 +252,8 @@ func (s *Schema) Equal(o *Schema) bool {
 	if s == nil || o == nil {
 		return false
 	}
-	if s.repeats || o.repeats {
-		return s.equalRepeated(o)
+	if s.Recursive() {
+		return s.same(o, map[[2]*Schema]bool{})
 	}
 	if s.typ != o.typ || s.optional != o.optional || s.hasVersion != o.hasVersion || s.version != o.version ||
 		s.name != o.name || s.doc != o.doc || len(s.fields) != len(o.fields) || len(s.params) != len(o.params) {

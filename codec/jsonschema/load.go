@@ -124,7 +124,7 @@ var (
 	stringKeywords = []string{"minLength", "maxLength", "pattern", "format"}
 	ifKeywords     = []string{"if", "then", "else"}
 	refKeywords    = []string{"$ref", "$recursiveRef", "$dynamicRef"} // no schema is around another that would change what they lead to
-	criteria       = []string{"oneOf", "anyOf", "allOf"} // a HashMap's order of them is no other
+	criteria       = []string{"oneOf", "anyOf", "allOf"}              // a HashMap's order of them is no other
 )
 
 // load reads a subschema, once, so that a schema within itself is noticed by its

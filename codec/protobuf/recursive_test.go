@@ -154,6 +154,22 @@ message A {
   }
 }
 `},
+		"used again": {data.NewStructSchema().Name("R").Field("a", list).Field("b", list).Field("c", data.NewStructSchema().Name("C").Field("Node", list).MustBuild()).MustBuild(), `
+message R {
+  Node a = 1;
+  Node b = 2;
+  C c = 3;
+
+  message Node {
+    int32 v = 1;
+    Node next = 2;
+  }
+
+  message C {
+    .R.Node Node = 1;
+  }
+}
+`},
 		"changed around": {data.NewStructSchema().Name("R").Field("n", changed).MustBuild(), `
 message R {
   Node n = 1;

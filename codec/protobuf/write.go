@@ -65,7 +65,7 @@ type writer struct {
 	m       *Mapping
 	names   int // that were made up
 	depth   int
-	open    []opened // what contains itself, from the outside in
+	known   []known // messages that contain themselves or a part of what is around them
 	imports []string
 	err     error
 }
@@ -123,20 +123,21 @@ func (w *writer) imported(path string) {
 	}
 }
 
-// opened is a message whose fields are being written, with its schema.
-type opened struct {
+// known is a message that is written or being written, with its schema.
+type known struct {
 	schema *data.Schema
 	def    *definition
 }
 
-// around returns the message around whose type s is, if there is one.
-func (w *writer) around(s *data.Schema) *definition {
+// knownAs returns the message whose type s is, if there is one. Only that of a type
+// that contains itself is looked for: any other is written where it is met.
+func (w *writer) knownAs(s *data.Schema) *definition {
 	if !s.Recursive() {
 		return nil
 	}
-	for _, o := range slices.Backward(w.open) {
-		if s.SameType(o.schema) {
-			return o.def
+	for _, k := range slices.Backward(w.known) {
+		if s.SameType(k.schema) {
+			return k.def
 		}
 	}
 	return nil
@@ -150,8 +151,7 @@ func (w *writer) message(d *definition, s *data.Schema) *definition {
 	}
 	defer func() { w.depth-- }()
 	if s.Recursive() {
-		w.open = append(w.open, opened{s, d})
-		defer func() { w.open = w.open[:len(w.open)-1] }()
+		w.known = append(w.known, known{s, d})
 	}
 	next, taken := 1, tags(s, map[string]bool{})
 	for _, f := range s.Fields() {
@@ -292,11 +292,11 @@ func (w *writer) typeOf(d *definition, s *data.Schema, field string, member bool
 			w.imported(variantFile)
 			return variantType
 		}
-		if around := w.around(s); around != nil {
-			if around == d && d.name != field {
-				return d.name
+		if m := w.knownAs(s); m != nil {
+			if (m == d || slices.Contains(d.inner, m)) && m.name != field {
+				return m.name
 			}
-			return "." + around.full // which nothing else can be taken for
+			return "." + m.full // which nothing else can be taken for
 		}
 		name := w.unqualified(s.Name())
 		if name == field {
