@@ -3,9 +3,9 @@ package devregistry
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
-	"github.com/troupeio/troupe/codec/registry"
 	"github.com/troupeio/troupe/codec/registry/compat"
 )
 
@@ -16,27 +16,22 @@ var levels = []string{"NONE", "BACKWARD", "BACKWARD_TRANSITIVE", "FORWARD", "FOR
 // reads what they wrote; forward, they read what it writes; full, both. The
 // messages are those of the first version that does not fit, the newest first, and
 // nil when all do.
-func (s *state) problems(x *registry.Schema, against []*version, level string) ([]string, error) {
-	deps, err := s.dependencies(x.References)
-	if err != nil {
-		return nil, err
-	}
+func (s *state) problems(x *schema, against []*version, level string) ([]string, error) {
 	direction := strings.TrimSuffix(level, "_TRANSITIVE")
-	for i := len(against) - 1; i >= 0; i-- {
-		old := s.Schemas[against[i].ID].whole()
-		oldDeps, err := s.dependencies(old.References)
-		if err != nil {
-			return nil, err
+	for _, v := range slices.Backward(against) {
+		old := s.Schemas[v.ID]
+		if old.parsed == nil {
+			return nil, fmt.Errorf("it cannot be compared with version %d, which is not valid", v.Number)
 		}
 		var found []string
 		if direction == "BACKWARD" || direction == "FULL" {
-			found = append(found, told(compat.Check(x, old, deps, oldDeps), "new", "old")...)
+			found = append(found, told(x.parsed.Reads(old.parsed), "new", "old")...)
 		}
 		if direction == "FORWARD" || direction == "FULL" {
-			found = append(found, told(compat.Check(old, x, oldDeps, deps), "old", "new")...)
+			found = append(found, told(old.parsed.Reads(x.parsed), "old", "new")...)
 		}
 		if len(found) > 0 {
-			return append(found, fmt.Sprintf("{oldSchemaVersion: %d}", against[i].Number), fmt.Sprintf("{oldSchema: '%s'}", old.Text),
+			return append(found, fmt.Sprintf("{oldSchemaVersion: %d}", v.Number), fmt.Sprintf("{oldSchema: '%s'}", old.Text),
 				fmt.Sprintf("{compatibility: '%s'}", level)), nil
 		}
 	}

@@ -24,36 +24,28 @@ func getLevel(q *question) (any, error) {
 	return nil, noSubjectConfig(q.subject())
 }
 
-func setLevel(q *question) (any, error) {
+func setLevel(q *question) (any, *change, error) {
 	var b levelText
 	if err := q.body(&b); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b.Level = strings.ToUpper(b.Level)
 	if !slices.Contains(levels, b.Level) {
-		return nil, invalidLevel()
+		return nil, nil, invalidLevel()
 	}
-	if q.subject() == "" {
-		q.s.Level = b.Level
-	} else {
-		q.s.of(q.subject()).Level = b.Level
-	}
-	return b, nil
+	return b, &change{Do: doLevel, Subject: q.subject(), Value: b.Level}, nil
 }
 
-func resetLevel(q *question) (any, error) {
-	if q.subject() == "" {
-		was := q.s.Level
-		q.s.Level = newState().Level
-		return levelAnswer{was}, nil
+func resetLevel(q *question) (any, *change, error) {
+	was := q.s.Level
+	if q.subject() != "" {
+		sub := q.s.Subjects[q.subject()]
+		if sub == nil || sub.Level == "" {
+			return nil, nil, noSubjectConfig(q.subject())
+		}
+		was = sub.Level
 	}
-	sub := q.s.Subjects[q.subject()]
-	if sub == nil || sub.Level == "" {
-		return nil, noSubjectConfig(q.subject())
-	}
-	was := sub.Level
-	sub.Level = ""
-	return levelAnswer{was}, nil
+	return levelAnswer{was}, &change{Do: doLevel, Subject: q.subject()}, nil
 }
 
 type modeText struct {
@@ -71,39 +63,31 @@ func getMode(q *question) (any, error) {
 	return nil, noSubjectMode(q.subject())
 }
 
-func setMode(q *question) (any, error) {
+func setMode(q *question) (any, *change, error) {
 	var b modeText
 	if err := q.body(&b); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b.Mode = strings.ToUpper(b.Mode)
 	if !slices.Contains([]string{"READWRITE", "READONLY", "IMPORT"}, b.Mode) {
-		return nil, invalidMode()
+		return nil, nil, invalidMode()
 	}
-	if q.subject() == "" {
-		q.s.Mode = b.Mode
-		return b, nil
+	if b.Mode == "IMPORT" && q.subject() != "" && len(q.s.versions(q.subject(), false)) > 0 && !q.flag("force") {
+		return nil, nil, refuse(42205, "Cannot import since found existing subjects")
 	}
-	if b.Mode == "IMPORT" && len(q.s.versions(q.subject(), false)) > 0 && !q.flag("force") {
-		return nil, refuse(42205, "Cannot import since found existing subjects")
-	}
-	q.s.of(q.subject()).Mode = b.Mode
-	return b, nil
+	return b, &change{Do: doMode, Subject: q.subject(), Value: b.Mode}, nil
 }
 
-func resetMode(q *question) (any, error) {
-	if q.subject() == "" {
-		was := q.s.Mode
-		q.s.Mode = newState().Mode
-		return modeText{was}, nil
+func resetMode(q *question) (any, *change, error) {
+	was := q.s.Mode
+	if q.subject() != "" {
+		sub := q.s.Subjects[q.subject()]
+		if sub == nil || sub.Mode == "" {
+			return nil, nil, noSubjectMode(q.subject())
+		}
+		was = sub.Mode
 	}
-	sub := q.s.Subjects[q.subject()]
-	if sub == nil || sub.Mode == "" {
-		return nil, noSubjectMode(q.subject())
-	}
-	was := sub.Mode
-	sub.Mode = ""
-	return modeText{was}, nil
+	return modeText{was}, &change{Do: doMode, Subject: q.subject()}, nil
 }
 
 type compatibility struct {
@@ -115,9 +99,6 @@ func (q *question) check(against func(level string) ([]*version, error)) (any, e
 	x, _, err := q.schema()
 	if err != nil {
 		return nil, err
-	}
-	if _, err := q.s.identity(x, q.flag("normalize")); err != nil {
-		return nil, invalidSchema(err)
 	}
 	level := q.s.level(q.subject())
 	versions, err := against(level)

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"net/http/httptest"
 	"reflect"
 	"strings"
 	"testing"
@@ -55,17 +54,12 @@ func newConverter(t *testing.T, kind registry.Type, url string, config map[strin
 // TestJavaScript has the JavaScript client read what our converters write under
 // schemas that they registered, and write the same again, which they read.
 func TestJavaScript(t *testing.T) {
-	h, err := New("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	js := newJavascript(t, s.URL)
+	url := newDesk(t).url
+	js := newJavascript(t, url)
 	for name, tc := range crossedRecords() {
 		t.Run(name, func(t *testing.T) {
 			topic := string(tc.kind) + "-" + name
-			ours, err := newConverter(t, tc.kind, s.URL, tc.config).FromConnect(topic, tc.schema, tc.value, nil)
+			ours, err := newConverter(t, tc.kind, url, tc.config).FromConnect(topic, tc.schema, tc.value, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +84,7 @@ func TestJavaScript(t *testing.T) {
 			if want == "" {
 				want = tc.value.String()
 			}
-			_, got, err := newConverter(t, tc.kind, s.URL, tc.config).ToConnect(topic, theirs)
+			_, got, err := newConverter(t, tc.kind, url, tc.config).ToConnect(topic, theirs)
 			if err != nil || got.String() != want {
 				t.Errorf("we read JavaScript's record as\nhave %s, %v\nwant %s", got, err, want)
 			}
@@ -141,13 +135,8 @@ func structOf(s *data.Schema, values ...data.Value) data.Value {
 // TestJavaScriptSchemas has our converters read and write under schemas that the
 // JavaScript client registered, with what Connect itself does not write.
 func TestJavaScriptSchemas(t *testing.T) {
-	h, err := New("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := httptest.NewServer(h)
-	t.Cleanup(s.Close)
-	js := newJavascript(t, s.URL)
+	url := newDesk(t).url
+	js := newJavascript(t, url)
 	for name, tc := range map[string]struct {
 		kind              registry.Type
 		text, value, read string
@@ -180,12 +169,12 @@ func TestJavaScriptSchemas(t *testing.T) {
 			}
 			// A message is found by its name, which without this has no package, as in Java.
 			config := map[string]string{protobuf.EnhancedSetting: "true"}
-			schema, value, err := newConverter(t, tc.kind, s.URL, config).ToConnect(name, record)
+			schema, value, err := newConverter(t, tc.kind, url, config).ToConnect(name, record)
 			if err != nil || value.String() != tc.read {
 				t.Fatalf("we read JavaScript's record as\nhave %s, %v\nwant %s", value, err, tc.read)
 			}
 			maps.Copy(config, map[string]string{registry.AutoRegisterSetting: "false", registry.UseLatestSetting: "true", registry.LatestStrictSetting: "false"})
-			ours, err := newConverter(t, tc.kind, s.URL, config).FromConnect(name, schema, value, nil)
+			ours, err := newConverter(t, tc.kind, url, config).FromConnect(name, schema, value, nil)
 			if err != nil {
 				t.Fatal(err)
 			}

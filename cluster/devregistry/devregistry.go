@@ -11,7 +11,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"time"
 )
 
@@ -97,31 +96,5 @@ func (r *Registry) Close(ctx context.Context) error {
 		err = errors.Join(fmt.Errorf("closing the dev registry: %w", err), r.server.Close())
 	}
 	<-r.served
-	return err
-}
-
-// writeFile replaces a file by one with that text, whole or not at all. A crash of
-// the machine, not of the process, may bring back the one before. What a kill leaves
-// of the new one is overwritten by the next.
-func writeFile(path string, text []byte) (err error) {
-	f, err := os.OpenFile(path+".tmp", os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(f.Name())
-		}
-	}()
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
 	return err
 }

@@ -28,6 +28,11 @@ func newDesk(t *testing.T) desk {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return serve(t, h)
+}
+
+func serve(t *testing.T, h *Handler) desk {
+	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
 	return desk{t, s.URL}
@@ -361,7 +366,7 @@ func TestFailedWrite(t *testing.T) {
 
 func TestDamagedFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "f")
-	for _, text := range []string{`{"format":1,"sch`, `{"format":2}`} {
+	for _, text := range []string{`{"format":1,"sch`, `{"format":3}`, "{\"format\":2}\n{\"do\":\"delete\",\"subject\":\"s\",\"version\":1}\n", "{\"format\":2}\n{\"do\":\"register\"}\n", "{\"format\":2}\n{\"do\"\n"} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

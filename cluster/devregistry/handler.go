@@ -22,20 +22,21 @@ const (
 // Handler is the registry's REST interface. It may be used by any number of
 // goroutines.
 type Handler struct {
-	mux  *http.ServeMux
-	file string
+	mux *http.ServeMux
 
 	mu    sync.RWMutex
-	state *state // replaced as a whole, by update
+	state *state // changed by update alone
+	file  file
 }
 
 // New returns the interface over a file, see [Options]; "" is none.
-func New(file string) (*Handler, error) {
-	s, err := load(file)
-	if err != nil {
+func New(path string) (*Handler, error) {
+	h := &Handler{mux: http.NewServeMux()}
+	h.file.path = path
+	var err error
+	if h.state, err = h.file.load(); err != nil {
 		return nil, err
 	}
-	h := &Handler{file: file, state: s, mux: http.NewServeMux()}
 	h.routes()
 	return h, nil
 }
@@ -56,7 +57,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // question is one request.
 type question struct {
 	r *http.Request
-	s *state // to be read, and by those that write also changed
+	s *state // to be read
 }
 
 func (q *question) subject() string { return q.r.PathValue("subject") }
@@ -86,7 +87,7 @@ func (h *Handler) routes() {
 			respond(w, answer, err)
 		})
 	}
-	write := func(pattern string, f func(*question) (any, error)) {
+	write := func(pattern string, f func(*question) (any, *change, error)) {
 		h.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
 			answer, err := h.update(r, f)
 			respond(w, answer, err)
@@ -128,28 +129,19 @@ func (h *Handler) routes() {
 	})
 }
 
-// update runs f on a copy of the state, which becomes the state once it is in the
-// file.
-func (h *Handler) update(r *http.Request, f func(*question) (any, error)) (any, error) {
+// update makes the change that f asks for, once it is in the file; none if f has an
+// answer without one.
+func (h *Handler) update(r *http.Request, f func(*question) (any, *change, error)) (any, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	text, err := json.Marshal(h.state)
-	if err != nil {
-		return nil, err
+	answer, c, err := f(&question{r, h.state})
+	if err != nil || c == nil {
+		return answer, err
 	}
-	next := newState()
-	if err := json.Unmarshal(text, next); err != nil {
-		return nil, err
-	}
-	answer, err := f(&question{r, next})
-	if err != nil {
-		return nil, err
-	}
-	if err := next.save(h.file); err != nil {
+	if err := h.file.save(h.state, c); err != nil {
 		return nil, refuse(50001, "Error in the backend data store: %s", err)
 	}
-	h.state = next
-	return answer, nil
+	return answer, h.state.apply(c)
 }
 
 func respond(w http.ResponseWriter, answer any, err error) {
@@ -181,7 +173,8 @@ type schemaBody struct {
 	Text       string               `json:"schema"`
 }
 
-func (q *question) schema() (*registry.Schema, *schemaBody, error) {
+// schema reads the schema of a request, which has to be valid.
+func (q *question) schema() (*schema, *schemaBody, error) {
 	var b schemaBody
 	if err := q.body(&b); err != nil {
 		return nil, nil, err
@@ -195,7 +188,11 @@ func (q *question) schema() (*registry.Schema, *schemaBody, error) {
 	if len(b.References) == 0 {
 		b.References = nil // clients send an empty list for none
 	}
-	return &registry.Schema{Type: b.Type, Text: b.Text, References: b.References}, &b, nil
+	x := &schema{Type: b.Type, Text: b.Text, References: b.References}
+	if err := q.s.parse(x); err != nil {
+		return nil, nil, invalidSchema(err)
+	}
+	return x, &b, nil
 }
 
 func (x *schema) body() schemaBody {

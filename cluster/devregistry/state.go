@@ -1,25 +1,25 @@
 package devregistry
 
 import (
+	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
-	"maps"
-	"os"
 	"slices"
 
 	"github.com/troupeio/troupe/codec/registry"
 	"github.com/troupeio/troupe/codec/registry/compat"
 )
 
-// state is all that the registry knows, as the file has it.
+// state is all that the registry knows. It is changed by [state.apply] alone.
 type state struct {
-	Format   int                 `json:"format"` // 1
+	Format   int                 `json:"format"` // 2; 1 has no changes behind it
 	Schemas  map[int]*schema     `json:"schemas"`
 	Subjects map[string]*subject `json:"subjects"`
 	Level    string              `json:"compatibility"`
 	Mode     string              `json:"mode"`
+
+	last int              // the highest id
+	ids  map[identity]int // the lowest id of equal schemas
 }
 
 // schema is one by its id, in whatever subjects it is.
@@ -27,7 +27,15 @@ type schema struct {
 	Type       registry.Type        `json:"type"`
 	Text       string               `json:"schema"`
 	References []registry.Reference `json:"references,omitempty"`
+
+	parsed *compat.Parsed // nil where it cannot be read any more
+	plain  identity
+	normal identity
 }
+
+// identity is what two equal schemas have in common, as they stand or normalized; a
+// hash, and zero for a schema that equals none.
+type identity [sha256.Size]byte
 
 type subject struct {
 	Versions []*version `json:"versions,omitempty"` // by number
@@ -42,44 +50,60 @@ type version struct {
 }
 
 func newState() *state {
-	return &state{Format: 1, Schemas: map[int]*schema{}, Subjects: map[string]*subject{}, Level: "BACKWARD", Mode: "READWRITE"}
+	return &state{Format: format, Schemas: map[int]*schema{}, Subjects: map[string]*subject{}, Level: "BACKWARD", Mode: "READWRITE", ids: map[identity]int{}}
 }
 
-// load reads the file; one that is not there is an empty registry.
-func load(path string) (*state, error) {
-	s := newState()
-	if path == "" {
-		return s, nil
+// index makes what is not in the file.
+func (s *state) index() {
+	for id, x := range s.Schemas {
+		s.add(id, x)
 	}
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(text, s)
-	}
-	if err == nil && s.Format != 1 {
-		err = fmt.Errorf("its format is %d, which this version does not know", s.Format)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("reading the dev registry's file %s: %w", path, err)
-	}
-	return s, nil
 }
 
-// save writes the file.
-func (s *state) save(path string) error {
-	if path == "" {
-		return nil
+// add makes a schema known under its id.
+func (s *state) add(id int, x *schema) {
+	s.Schemas[id] = x
+	s.last = max(s.last, id)
+	if x.parsed == nil {
+		_ = s.parse(x) // from the file, into which it came valid; what newer rules refuse can be read and not compared
 	}
-	text, err := json.MarshalIndent(s, "", " ")
-	if err == nil {
-		err = writeFile(path, append(text, '\n'))
+	for _, key := range []identity{x.plain, x.normal} {
+		if own, ok := s.ids[key]; key != (identity{}) && (!ok || id < own) {
+			s.ids[key] = id
+		}
 	}
+}
+
+// parse reads a schema, once; the error says why it is not valid.
+func (s *state) parse(x *schema) error {
+	deps, err := s.dependencies(x.References)
 	if err != nil {
-		return fmt.Errorf("writing the dev registry's file %s: %w", path, err)
+		return err
 	}
+	p, err := compat.Parse(x.whole(), deps)
+	if err != nil {
+		return err
+	}
+	refs, err := json.Marshal(x.References)
+	if err != nil {
+		return err
+	}
+	for normalize, key := range map[bool]*identity{false: &x.plain, true: &x.normal} {
+		text, err := p.Canonical(normalize)
+		if err != nil {
+			return err
+		}
+		*key = sha256.Sum256(fmt.Appendf(nil, "%s\x00%v\x00%s\x00%s", x.Type, normalize, refs, text))
+	}
+	x.parsed = p
 	return nil
+}
+
+func (x *schema) identity(normalize bool) identity {
+	if normalize {
+		return x.normal
+	}
+	return x.plain
 }
 
 func (x *schema) whole() *registry.Schema {
@@ -115,12 +139,15 @@ func (s *state) dependencies(refs []registry.Reference) ([]registry.Dependency, 
 
 // find returns a version of a subject, or nil.
 func (s *state) find(name string, number int, deleted bool) *version {
-	for _, v := range s.versions(name, deleted) {
-		if v.Number == number {
-			return v
-		}
+	sub := s.Subjects[name]
+	if sub == nil {
+		return nil
 	}
-	return nil
+	i, ok := slices.BinarySearchFunc(sub.Versions, number, func(v *version, n int) int { return v.Number - n })
+	if !ok || sub.Versions[i].Deleted && !deleted {
+		return nil
+	}
+	return sub.Versions[i]
 }
 
 // versions returns the versions of a subject, with the deleted ones if asked.
@@ -138,36 +165,15 @@ func (s *state) versions(name string, deleted bool) []*version {
 	return out
 }
 
-// identity is what two equal schemas have in common.
-func (s *state) identity(x *registry.Schema, normalize bool) (string, error) {
-	deps, err := s.dependencies(x.References)
-	if err != nil {
-		return "", err
-	}
-	text, err := compat.Canonical(x, deps, normalize)
-	if err != nil {
-		return "", err
-	}
-	refs, err := json.Marshal(x.References)
-	return string(x.Type) + "\x00" + string(refs) + "\x00" + text, err
-}
-
-// idOf returns the id of an equal schema, 0 if there is none.
-func (s *state) idOf(identity string, normalize bool) int {
-	for _, id := range slices.Sorted(maps.Keys(s.Schemas)) {
-		if own, err := s.identity(s.Schemas[id].whole(), normalize); err == nil && own == identity {
-			return id
-		}
-	}
-	return 0
-}
-
 // versionWith returns the newest version of a subject that has an equal schema, or
 // nil.
-func (s *state) versionWith(name, identity string, normalize, deleted bool) *version {
-	all := s.versions(name, deleted)
-	for _, v := range slices.Backward(all) {
-		if own, err := s.identity(s.Schemas[v.ID].whole(), normalize); err == nil && own == identity {
+func (s *state) versionWith(name string, x *schema, normalize, deleted bool) *version {
+	sub := s.Subjects[name]
+	if sub == nil {
+		return nil
+	}
+	for _, v := range slices.Backward(sub.Versions) {
+		if (deleted || !v.Deleted) && s.Schemas[v.ID].identity(normalize) == x.identity(normalize) {
 			return v
 		}
 	}
@@ -208,12 +214,4 @@ func (s *state) mode(name string) string {
 		return sub.Mode
 	}
 	return s.Mode
-}
-
-// of returns a subject, which it makes if need be.
-func (s *state) of(name string) *subject {
-	if s.Subjects[name] == nil {
-		s.Subjects[name] = &subject{}
-	}
-	return s.Subjects[name]
 }

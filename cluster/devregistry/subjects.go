@@ -74,11 +74,7 @@ func lookUp(q *question) (any, error) {
 	if len(q.s.versions(q.subject(), deleted)) == 0 {
 		return nil, noSubject(q.subject())
 	}
-	identity, err := q.s.identity(x, q.flag("normalize"))
-	if err != nil {
-		return nil, invalidSchema(err)
-	}
-	v := q.s.versionWith(q.subject(), identity, q.flag("normalize"), deleted)
+	v := q.s.versionWith(q.subject(), x, q.flag("normalize"), deleted)
 	if v == nil {
 		return nil, noSchema()
 	}
@@ -86,68 +82,60 @@ func lookUp(q *question) (any, error) {
 }
 
 // register adds a schema to a subject, unless it is there.
-func register(q *question) (any, error) {
+func register(q *question) (any, *change, error) {
 	x, b, err := q.schema()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	name, normalize := q.subject(), q.flag("normalize")
-	identity, err := q.s.identity(x, normalize)
-	if err != nil {
-		return nil, invalidSchema(err)
-	}
-	if v := q.s.versionWith(name, identity, normalize, false); v != nil {
-		return registered{v.ID}, nil
+	if v := q.s.versionWith(name, x, normalize, false); v != nil {
+		return registered{v.ID}, nil, nil
 	}
 	importing := false
 	switch q.s.mode(name) {
 	case "READONLY":
-		return nil, readOnly(name)
+		return nil, nil, readOnly(name)
 	case "IMPORT":
 		importing = true
 	default:
 		if b.ID != 0 || b.Version != 0 {
-			return nil, refuse(42205, "Subject %s is not in import mode", name)
+			return nil, nil, refuse(42205, "Subject %s is not in import mode", name)
 		}
 	}
 	if !importing {
 		level := q.s.level(name)
 		problems, err := q.s.problems(x, q.s.against(name, level), level)
 		if err != nil {
-			return nil, invalidSchema(err)
+			return nil, nil, invalidSchema(err)
 		}
 		if problems != nil {
-			return nil, incompatible(name, "["+strings.Join(problems, ", ")+"]")
+			return nil, nil, incompatible(name, "["+strings.Join(problems, ", ")+"]")
 		}
 	}
-	id := q.s.idOf(identity, normalize)
+	id := q.s.ids[x.identity(normalize)]
 	switch {
 	case b.ID != 0 && id != 0 && id != b.ID, b.ID != 0 && id == 0 && q.s.Schemas[b.ID] != nil:
-		return nil, refuse(42207, "Overwrite new schema with id %d is not permitted.", b.ID)
+		return nil, nil, refuse(42207, "Overwrite new schema with id %d is not permitted.", b.ID)
 	case b.ID != 0:
 		id = b.ID
 	case id == 0:
-		id = 1
-		if len(q.s.Schemas) > 0 {
-			id += slices.Max(slices.Collect(maps.Keys(q.s.Schemas)))
-		}
+		id = q.s.last + 1
 	}
-	if q.s.Schemas[id] == nil {
-		q.s.Schemas[id] = &schema{Type: x.Type, Text: x.Text, References: x.References}
-	}
-	sub := q.s.of(name)
 	number := 1
-	if n := len(sub.Versions); n > 0 {
-		number += sub.Versions[n-1].Number
+	if sub := q.s.Subjects[name]; sub != nil && len(sub.Versions) > 0 {
+		number += sub.Versions[len(sub.Versions)-1].Number
 	}
 	if b.Version != 0 {
 		if b.Version < number {
-			return nil, refuse(42205, "Version %d is not one more than previous version %d", b.Version, number-1)
+			return nil, nil, refuse(42205, "Version %d is not one more than previous version %d", b.Version, number-1)
 		}
 		number = b.Version
 	}
-	sub.Versions = append(sub.Versions, &version{Number: number, ID: id})
-	return registered{id}, nil
+	c := &change{Do: doRegister, Subject: name, Version: number, ID: id}
+	if q.s.Schemas[id] == nil {
+		c.Schema = x
+	}
+	return registered{id}, c, nil
 }
 
 type registered struct {
@@ -168,55 +156,46 @@ func (q *question) deletable(versions []*version) error {
 	return nil
 }
 
-func deleteSubject(q *question) (any, error) {
+func deleteSubject(q *question) (any, *change, error) {
 	alive, all := q.s.versions(q.subject(), false), q.s.versions(q.subject(), true)
 	permanent := q.flag("permanent")
 	switch {
 	case len(all) == 0:
-		return nil, noSubject(q.subject())
+		return nil, nil, noSubject(q.subject())
 	case permanent && len(alive) > 0:
-		return nil, subjectNotDeleted(q.subject())
+		return nil, nil, subjectNotDeleted(q.subject())
 	case !permanent && len(alive) == 0:
-		return nil, subjectDeleted(q.subject())
+		return nil, nil, subjectDeleted(q.subject())
 	}
 	if err := q.deletable(all); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if permanent {
-		out := numbers(all)
-		delete(q.s.Subjects, q.subject())
-		return out, nil
+		return numbers(all), &change{Do: doPurgeSubject, Subject: q.subject()}, nil
 	}
-	for _, v := range alive {
-		v.Deleted = true
-	}
-	sub := q.s.Subjects[q.subject()]
-	sub.Level, sub.Mode = "", ""
-	return numbers(alive), nil
+	return numbers(alive), &change{Do: doDeleteSubject, Subject: q.subject()}, nil
 }
 
-func deleteVersion(q *question) (any, error) {
+func deleteVersion(q *question) (any, *change, error) {
 	permanent := q.flag("permanent")
 	if len(q.s.versions(q.subject(), permanent)) == 0 {
-		return nil, noSubject(q.subject())
+		return nil, nil, noSubject(q.subject())
 	}
 	v, err := q.version(true)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case permanent && !v.Deleted:
-		return nil, versionNotDeleted(q.subject(), v.Number)
+		return nil, nil, versionNotDeleted(q.subject(), v.Number)
 	case !permanent && v.Deleted:
-		return nil, versionDeleted(q.subject(), v.Number)
+		return nil, nil, versionDeleted(q.subject(), v.Number)
 	}
 	if err := q.deletable([]*version{v}); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if !permanent {
-		v.Deleted = true
-		return v.Number, nil
+	c := &change{Do: doDelete, Subject: q.subject(), Version: v.Number}
+	if permanent {
+		c.Do = doPurge
 	}
-	sub := q.s.Subjects[q.subject()]
-	sub.Versions = slices.DeleteFunc(sub.Versions, func(o *version) bool { return o == v })
-	return v.Number, nil
+	return v.Number, c, nil
 }

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/troupeio/troupe/codec/avro/schema"
-	"github.com/troupeio/troupe/codec/registry"
 )
 
 // What the registry calls Avro's incompatibilities, and says of them.
@@ -30,26 +29,22 @@ func (p Problem) at(path, info string) Problem {
 
 // checkAvro follows schema resolution of the Avro specification: fields and symbols
 // by name or alias, defaults, promotions, unions.
-func checkAvro(reader, writer *registry.Schema, readerDeps, writerDeps []registry.Dependency) []Problem {
-	r, err := schema.Parse(reader.Text, registry.Texts(readerDeps)...)
-	if err != nil {
-		return []Problem{typeMismatch.at("", "reader: "+err.Error())}
-	}
-	w, err := schema.Parse(writer.Text, registry.Texts(writerDeps)...)
-	if err != nil {
-		return []Problem{typeMismatch.at("", "writer: "+err.Error())}
-	}
+func checkAvro(r, w *schema.Schema) []Problem {
 	c := avroCheck{known: map[[2]*schema.Schema][]Problem{}}
 	return c.check(r, w, "")
 }
 
-// avroCheck remembers pairs: a recursive type would be compared for ever. A pair
-// that is under way counts as compatible; what it lacks is said where it began.
+// avroCheck remembers pairs of records, which alone can contain themselves: they would
+// be compared for ever. A pair that is under way counts as compatible; what it lacks
+// is said where it began.
 type avroCheck struct {
 	known map[[2]*schema.Schema][]Problem
 }
 
 func (c *avroCheck) check(r, w *schema.Schema, path string) []Problem {
+	if r.Type != schema.Record || w.Type != schema.Record {
+		return c.compare(r, w, path)
+	}
 	pair := [2]*schema.Schema{r, w}
 	if found, ok := c.known[pair]; ok {
 		return found
@@ -124,17 +119,32 @@ func (c *avroCheck) compare(r, w *schema.Schema, path string) (out []Problem) {
 }
 
 func (c *avroCheck) fields(r, w *schema.Schema, path string) (out []Problem) {
-	for i, f := range r.Fields {
-		at := slices.IndexFunc(w.Fields, func(o schema.Field) bool { return o.Name == f.Name })
-		if at < 0 {
-			at = slices.IndexFunc(w.Fields, func(o schema.Field) bool { return slices.Contains(f.Aliases, o.Name) })
+	var byName map[string]int // of the writer's fields, made when it is needed
+	find := func(name string) (int, bool) {
+		if byName == nil {
+			byName = make(map[string]int, len(w.Fields))
+			for i, f := range w.Fields {
+				byName[f.Name] = i
+			}
 		}
-		where := path + "/fields/" + strconv.Itoa(i)
+		at, ok := byName[name]
+		return at, ok
+	}
+	for i, f := range r.Fields {
+		// Versions of a subject mostly have their fields in one order.
+		at, ok := i, i < len(w.Fields) && w.Fields[i].Name == f.Name
+		if !ok {
+			at, ok = find(f.Name)
+		}
+		for k := 0; !ok && k < len(f.Aliases); k++ {
+			at, ok = find(f.Aliases[k])
+		}
 		switch {
-		case at >= 0:
-			out = append(out, c.check(f.Schema, w.Fields[at].Schema, where+"/type")...)
+		case ok && f.Schema.Type == w.Fields[at].Schema.Type && f.Schema.Type <= schema.String: // primitive ones are equal
+		case ok:
+			out = append(out, c.check(f.Schema, w.Fields[at].Schema, path+"/fields/"+strconv.Itoa(i)+"/type")...)
 		case !f.HasDefault:
-			out = append(out, noDefault.at(where, f.Name))
+			out = append(out, noDefault.at(path+"/fields/"+strconv.Itoa(i), f.Name))
 		}
 	}
 	return out
@@ -168,17 +178,13 @@ func promotes(from, to schema.Type) bool {
 
 func upper(s *schema.Schema) string { return strings.ToUpper(s.Type.String()) }
 
-func canonicalAvro(s *registry.Schema, deps []registry.Dependency) (string, error) {
-	parsed, err := schema.Parse(s.Text, registry.Texts(deps)...)
-	if err == nil {
-		err = parsed.Validate()
-	}
-	if err != nil {
+func canonicalAvro(text string, parsed *schema.Schema) (string, error) {
+	if err := parsed.Validate(); err != nil {
 		return "", err
 	}
-	v, err := decodeJSON(s.Text)
+	v, err := decodeJSON(text)
 	if err != nil {
-		v = strings.TrimSpace(s.Text) // the bare name of a primitive
+		v = strings.TrimSpace(text) // the bare name of a primitive
 	}
 	return marshal(v)
 }

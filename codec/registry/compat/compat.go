@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/troupeio/troupe/codec/avro/schema"
 	"github.com/troupeio/troupe/codec/registry"
 )
 
@@ -30,43 +31,79 @@ func (p Problem) Describe(reader, writer string) string {
 // String describes the problem between a reader and a writer.
 func (p Problem) String() string { return p.Describe("reader's", "writer's") }
 
-// Check says what hinders a reader with one schema from reading what another one
-// wrote; nothing when it can. deps are what each refers to, the referred before the
-// referring.
-func Check(reader, writer *registry.Schema, readerDeps, writerDeps []registry.Dependency) []Problem {
-	if reader.Type != writer.Type {
-		return []Problem{{Type: "TYPE_MISMATCH", Path: "/", Info: string(reader.Type), format: "the %r schema is of another kind (%i) than the %w schema"}}
-	}
-	switch reader.Type {
-	case registry.Protobuf:
-		return checkProtobuf(reader, writer)
-	case registry.JSON:
-		return checkJSON(reader, writer)
-	default:
-		return checkAvro(reader, writer, readerDeps, writerDeps)
-	}
+// Parsed is a schema that is compared again and again. Any number of goroutines may
+// use it.
+type Parsed struct {
+	kind  registry.Type
+	text  string
+	avro  *schema.Schema
+	json  any
+	proto *proto
 }
 
-// Texts is [Check] as the converters want it.
-func Texts(reader, writer *registry.Schema, readerDeps, writerDeps []registry.Dependency) []string {
-	var out []string
-	for _, p := range Check(reader, writer, readerDeps, writerDeps) {
-		out = append(out, p.String())
+// Parse reads a schema. deps are what it refers to, the referred before the
+// referring. The error says why it cannot be read.
+func Parse(s *registry.Schema, deps []registry.Dependency) (*Parsed, error) {
+	p := &Parsed{kind: s.Type, text: s.Text}
+	var err error
+	switch s.Type {
+	case registry.Protobuf:
+		p.proto, err = parseProto(s.Text)
+	case registry.JSON:
+		p.json, err = parseJSON(s.Text)
+	case registry.Avro, "":
+		p.kind = registry.Avro
+		p.avro, err = schema.Parse(s.Text, registry.Texts(deps)...)
+	default:
+		err = fmt.Errorf("Invalid schema type %s", s.Type) //nolint:staticcheck // the registry's words
 	}
-	return out
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// Reads says what hinders a reader with this schema from reading what another one
+// wrote; nothing when it can.
+func (p *Parsed) Reads(writer *Parsed) []Problem {
+	switch {
+	case p.kind != writer.kind:
+		return []Problem{{Type: "TYPE_MISMATCH", Path: "/", Info: string(p.kind), format: "the %r schema is of another kind (%i) than the %w schema"}}
+	case p.kind == registry.Protobuf:
+		return checkProtobuf(p.proto, writer.proto)
+	case p.kind == registry.JSON:
+		return checkJSON(p.json, writer.json)
+	}
+	return checkAvro(p.avro, writer.avro)
 }
 
 // Canonical returns the text by which equal schemas are told; it fails for a schema
-// that is not valid. normalize also forgives the order of what has none in the
-// language: the properties of a JSON Schema.
-func Canonical(s *registry.Schema, deps []registry.Dependency, normalize bool) (string, error) {
-	switch s.Type {
+// that can be read and is not valid: names and defaults in Avro. normalize also
+// forgives the order of what has none in the language: the properties of a JSON Schema.
+func (p *Parsed) Canonical(normalize bool) (string, error) {
+	switch p.kind {
 	case registry.Protobuf:
-		return canonicalProtobuf(s.Text)
+		return canonicalProtobuf(p.text)
 	case registry.JSON:
-		return canonicalJSON(s.Text, normalize)
-	case registry.Avro, "":
-		return canonicalAvro(s, deps)
+		return canonicalJSON(p.text, p.json, normalize)
 	}
-	return "", fmt.Errorf("Invalid schema type %s", s.Type) //nolint:staticcheck // the registry's words
+	return canonicalAvro(p.text, p.avro)
+}
+
+// Texts compares two schemas once, as the converters want it: why a reader with the
+// first cannot read what was written with the second.
+func Texts(reader, writer *registry.Schema, readerDeps, writerDeps []registry.Dependency) []string {
+	r, err := Parse(reader, readerDeps)
+	if err != nil {
+		return []string{"the reader's schema: " + err.Error()}
+	}
+	w, err := Parse(writer, writerDeps)
+	if err != nil {
+		return []string{"the writer's schema: " + err.Error()}
+	}
+	var out []string
+	for _, p := range r.Reads(w) {
+		out = append(out, p.String())
+	}
+	return out
 }

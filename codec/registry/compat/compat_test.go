@@ -56,15 +56,19 @@ func TestAvro(t *testing.T) {
 	}
 }
 
+func parsed(t *testing.T, typ registry.Type, text string, deps ...registry.Dependency) *Parsed {
+	t.Helper()
+	p, err := Parse(&registry.Schema{Type: typ, Text: text}, deps)
+	if err != nil {
+		t.Fatalf("%s is not valid: %v", text, err)
+	}
+	return p
+}
+
 func check(t *testing.T, typ registry.Type, reader, writer, want string) {
 	t.Helper()
-	for _, text := range []string{reader, writer} {
-		if _, err := Canonical(&registry.Schema{Type: typ, Text: text}, nil, false); err != nil {
-			t.Fatalf("%s is not valid: %v", text, err)
-		}
-	}
 	var have []string
-	for _, p := range Check(&registry.Schema{Type: typ, Text: reader}, &registry.Schema{Type: typ, Text: writer}, nil, nil) {
+	for _, p := range parsed(t, typ, reader).Reads(parsed(t, typ, writer)) {
 		have = append(have, p.Type+": "+p.Describe("new", "old"))
 	}
 	if got := strings.Join(have, "\n"); got != want {
@@ -77,18 +81,30 @@ func TestAvroReferences(t *testing.T) {
 		return []registry.Dependency{{Reference: registry.Reference{Name: "a.P"}, Schema: &registry.Schema{Text: `{"type":"record","name":"a.P","fields":[{"name":"x","type":"` + typ + `"}]}`}}}
 	}
 	s := &registry.Schema{Type: registry.Avro, Text: record(`{"name":"p","type":"P"}`)}
-	if _, err := Canonical(s, dep("int"), false); err != nil {
+	long, short := parsed(t, s.Type, s.Text, dep("long")...), parsed(t, s.Type, s.Text, dep("int")...)
+	if _, err := Parse(s, nil); err == nil || !strings.Contains(err.Error(), `Undefined name: "P"`) {
 		t.Error(err)
 	}
-	if _, err := Canonical(s, nil, false); err == nil || !strings.Contains(err.Error(), `Undefined name: "P"`) {
-		t.Error(err)
-	}
-	if p := Check(s, s, dep("long"), dep("int")); len(p) > 0 {
+	if p := long.Reads(short); len(p) > 0 {
 		t.Error(p)
 	}
-	if p := Check(s, s, dep("int"), dep("long")); len(p) != 1 || p[0].Path != "/fields/0/type/fields/0/type" {
+	if p := short.Reads(long); len(p) != 1 || p[0].Path != "/fields/0/type/fields/0/type" {
 		t.Error(p)
 	}
+	if got := Texts(s, s, dep("int"), dep("long")); len(got) != 1 || !strings.Contains(got[0], "in the reader's schema does not match with the writer's schema") {
+		t.Error(got)
+	}
+	if got := Texts(s, s, dep("int"), nil); len(got) != 1 || !strings.Contains(got[0], `the writer's schema: Undefined name: "P"`) {
+		t.Error(got)
+	}
+}
+
+func canonical(typ registry.Type, text string, normalize bool) (string, error) {
+	p, err := Parse(&registry.Schema{Type: typ, Text: text}, nil)
+	if err != nil {
+		return "", err
+	}
+	return p.Canonical(normalize)
 }
 
 func TestInvalid(t *testing.T) {
@@ -125,7 +141,7 @@ func TestInvalid(t *testing.T) {
 		{registry.Protobuf, strings.Repeat("message A {", 2000), "nested too deeply"},
 		{"XML", `<a/>`, "Invalid schema type XML"},
 	} {
-		if _, err := Canonical(&registry.Schema{Type: tt.typ, Text: tt.text}, nil, false); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if _, err := canonical(tt.typ, tt.text, false); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%.60s: %v, want %q", tt.text, err, tt.want)
 		}
 	}
@@ -197,11 +213,11 @@ func TestCanonical(t *testing.T) {
 		{"json, order, normalized", registry.JSON, `{"type":"string","title":"x"}`, `{"title":"x","type":"string"}`, true, true},
 		{"protobuf, comments", registry.Protobuf, "message A { int32 x = 1; }", "// a\nmessage A {\n int32 x=1; }", false, true},
 	} {
-		a, err := Canonical(&registry.Schema{Type: tt.typ, Text: tt.a}, nil, tt.normalize)
+		a, err := canonical(tt.typ, tt.a, tt.normalize)
 		if err != nil {
 			t.Fatal(tt.name, err)
 		}
-		b, err := Canonical(&registry.Schema{Type: tt.typ, Text: tt.b}, nil, tt.normalize)
+		b, err := canonical(tt.typ, tt.b, tt.normalize)
 		if err != nil || (a == b) != tt.same {
 			t.Errorf("%s: %s and %s, %v", tt.name, a, b, err)
 		}
@@ -214,13 +230,19 @@ func FuzzCheck(f *testing.F) {
 	f.Add(`message A { oneof x { int32 y = 1; } }`, `message A { }`)
 	f.Fuzz(func(t *testing.T, a, b string) {
 		for _, typ := range []registry.Type{registry.Avro, registry.JSON, registry.Protobuf} {
-			r, w := &registry.Schema{Type: typ, Text: a}, &registry.Schema{Type: typ, Text: b}
-			if _, err := Canonical(r, nil, true); err == nil {
-				if p := Check(r, r, nil, nil); len(p) > 0 {
+			r, err := Parse(&registry.Schema{Type: typ, Text: a}, nil)
+			if err != nil {
+				continue
+			}
+			if _, err := r.Canonical(true); err == nil {
+				if p := r.Reads(r); len(p) > 0 {
 					t.Errorf("%s: it cannot read what it wrote itself: %v", typ, p)
 				}
 			}
-			Check(r, w, nil, nil)
+			if w, err := Parse(&registry.Schema{Type: typ, Text: b}, nil); err == nil {
+				r.Reads(w)
+				w.Reads(r)
+			}
 		}
 	})
 }

@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"text/scanner"
-
-	"github.com/troupeio/troupe/codec/registry"
 )
 
 // What is said of Protobuf's incompatibilities.
@@ -26,15 +24,7 @@ type protoField struct {
 // checkProtobuf compares messages by their full names and fields by their numbers:
 // a removed message, a type that is written otherwise, a new required field. Moves
 // into and out of a oneof and imported types are not compared.
-func checkProtobuf(reader, writer *registry.Schema) (out []Problem) {
-	r, err := parseProto(reader.Text)
-	if err != nil {
-		return []Problem{kindChanged.at("", err.Error())}
-	}
-	w, err := parseProto(writer.Text)
-	if err != nil {
-		return []Problem{kindChanged.at("", err.Error())}
-	}
+func checkProtobuf(r, w *proto) (out []Problem) {
 	for _, name := range w.order {
 		ours, ok := r.messages[name]
 		if !ok {
@@ -111,9 +101,6 @@ func protoTokens(text string) ([]string, error) {
 
 func canonicalProtobuf(text string) (string, error) {
 	tokens, err := protoTokens(text)
-	if err == nil {
-		_, err = parseProto(text)
-	}
 	return strings.Join(tokens, " "), err
 }
 
