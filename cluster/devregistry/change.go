@@ -1,18 +1,22 @@
 package devregistry
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/troupeio/troupe/codec/registry/compat"
 )
 
 // change is what one request does to the registry; it is a line of the file.
 type change struct {
-	Do      action  `json:"do"`
-	Subject string  `json:"subject,omitempty"` // none: the registry as a whole
-	Version int     `json:"version,omitempty"` // of what is done to one
-	ID      int     `json:"id,omitempty"`      // of a version that is registered
-	Schema  *schema `json:"schema,omitempty"`  // of a new id
-	Value   string  `json:"value,omitempty"`   // a level or mode; none takes it away
+	Do      action        `json:"do"`
+	Subject string        `json:"subject,omitempty"` // none: the registry as a whole
+	Version int           `json:"version,omitempty"` // of what is done to one
+	ID      int           `json:"id,omitempty"`      // of a version that is registered
+	Schema  *schema       `json:"schema,omitempty"`  // of a new id
+	Value   string        `json:"value,omitempty"`   // a level, or a mode; no mode takes it away
+	Policy  compat.Policy `json:"policy,omitempty"`
 }
 
 type action string
@@ -23,7 +27,8 @@ const (
 	doPurge         action = "purge" // delete permanently
 	doDeleteSubject action = "delete-subject"
 	doPurgeSubject  action = "purge-subject"
-	doLevel         action = "compatibility"
+	doLevel         action = "compatibility" // what is not named stays
+	doResetLevel    action = "reset-compatibility"
 	doMode          action = "mode"
 )
 
@@ -36,7 +41,7 @@ func (s *state) apply(c *change) error {
 	case c.Subject != "":
 		sub = &subject{}
 		s.Subjects[c.Subject] = sub
-	case c.Do != doLevel && c.Do != doMode:
+	case c.Do != doLevel && c.Do != doResetLevel && c.Do != doMode:
 		return fmt.Errorf("%q names no subject", c.Do)
 	}
 	switch c.Do {
@@ -61,22 +66,21 @@ func (s *state) apply(c *change) error {
 		for _, v := range sub.Versions {
 			v.Deleted = true
 		}
-		sub.Level, sub.Mode = "", ""
+		sub.Level, sub.Policy, sub.Mode = "", "", ""
 	case doPurgeSubject:
 		delete(s.Subjects, c.Subject)
-	case doLevel, doMode:
-		to, unset := &s.Level, newState().Level
-		switch {
-		case sub != nil && c.Do == doLevel:
-			to, unset = &sub.Level, ""
-		case sub != nil:
-			to, unset = &sub.Mode, ""
-		case c.Do == doMode:
-			to, unset = &s.Mode, newState().Mode
+	case doLevel, doResetLevel, doMode:
+		level, policy, mode, fresh := &s.Level, &s.Policy, &s.Mode, newState()
+		if sub != nil {
+			level, policy, mode, fresh = &sub.Level, &sub.Policy, &sub.Mode, &state{}
 		}
-		*to = c.Value
-		if c.Value == "" {
-			*to = unset
+		switch c.Do {
+		case doMode:
+			*mode = cmp.Or(c.Value, fresh.Mode)
+		case doResetLevel:
+			*level, *policy = fresh.Level, ""
+		default:
+			*level, *policy = cmp.Or(c.Value, *level), cmp.Or(c.Policy, *policy)
 		}
 	default:
 		return fmt.Errorf("%q is no change that this version knows", c.Do)

@@ -3,49 +3,58 @@ package devregistry
 import (
 	"slices"
 	"strings"
+
+	"github.com/troupeio/troupe/codec/registry/compat"
 )
 
+// levelAnswer tells a level; the policy too where one was set.
 type levelAnswer struct {
-	Level string `json:"compatibilityLevel"`
+	Level  string        `json:"compatibilityLevel"`
+	Policy compat.Policy `json:"compatibilityPolicy,omitempty"`
 }
 
 type levelText struct {
-	Level string `json:"compatibility"`
+	Level  string        `json:"compatibility,omitempty"`
+	Policy compat.Policy `json:"compatibilityPolicy,omitempty"`
 }
 
 func getLevel(q *question) (any, error) {
 	sub := q.s.Subjects[q.subject()]
 	switch {
-	case sub != nil && sub.Level != "":
-		return levelAnswer{sub.Level}, nil
+	case sub != nil && (sub.Level != "" || sub.Policy != ""):
+		return levelAnswer{q.s.level(q.subject()), sub.Policy}, nil
 	case q.flag("defaultToGlobal"):
-		return levelAnswer{q.s.Level}, nil
+		return levelAnswer{q.s.Level, q.s.Policy}, nil
 	}
 	return nil, noSubjectConfig(q.subject())
 }
 
+// setLevel sets the level, the policy, or both: what is not named stays.
 func setLevel(q *question) (any, *change, error) {
 	var b levelText
 	if err := q.body(&b); err != nil {
 		return nil, nil, err
 	}
-	b.Level = strings.ToUpper(b.Level)
-	if !slices.Contains(levels, b.Level) {
+	b.Level, b.Policy = strings.ToUpper(b.Level), compat.Policy(strings.ToUpper(string(b.Policy)))
+	if !slices.Contains(levels, b.Level) && (b.Level != "" || b.Policy == "") {
 		return nil, nil, invalidLevel()
 	}
-	return b, &change{Do: doLevel, Subject: q.subject(), Value: b.Level}, nil
+	if b.Policy != "" && b.Policy != compat.Strict && b.Policy != compat.Lenient {
+		return nil, nil, invalidPolicy()
+	}
+	return b, &change{Do: doLevel, Subject: q.subject(), Value: b.Level, Policy: b.Policy}, nil
 }
 
 func resetLevel(q *question) (any, *change, error) {
-	was := q.s.Level
+	was := levelAnswer{q.s.Level, q.s.Policy}
 	if q.subject() != "" {
 		sub := q.s.Subjects[q.subject()]
-		if sub == nil || sub.Level == "" {
+		if sub == nil || sub.Level == "" && sub.Policy == "" {
 			return nil, nil, noSubjectConfig(q.subject())
 		}
-		was = sub.Level
+		was = levelAnswer{q.s.level(q.subject()), sub.Policy}
 	}
-	return levelAnswer{was}, &change{Do: doLevel, Subject: q.subject()}, nil
+	return was, &change{Do: doResetLevel, Subject: q.subject()}, nil
 }
 
 type modeText struct {
@@ -105,7 +114,7 @@ func (q *question) check(against func(level string) ([]*version, error)) (any, e
 	if err != nil {
 		return nil, err
 	}
-	problems, err := q.s.problems(x, versions, level)
+	problems, err := q.s.problems(q.subject(), x, versions, level)
 	if err != nil {
 		return nil, invalidSchema(err)
 	}

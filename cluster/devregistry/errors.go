@@ -62,6 +62,10 @@ func invalidVersion(v string) error {
 	return refuse(42202, "The specified version '%s' is not a valid version id. Allowed values are between [1, 2^31-1] and the string \"latest\"", v)
 }
 
+func invalidPolicy() error {
+	return refuse(42203, "Invalid compatibility policy. Valid values are strict and lenient")
+}
+
 func invalidLevel() error {
 	return refuse(42203, "Invalid compatibility level. Valid values are none, backward, forward, full, backward_transitive, forward_transitive, and full_transitive")
 }

@@ -112,7 +112,7 @@ func (h *Handler) routes() {
 	read("GET /subjects/{subject}/versions/{version}/referencedby", referencedBy)
 	read("POST /compatibility/subjects/{subject}/versions", checkAll)
 	read("POST /compatibility/subjects/{subject}/versions/{version}", checkOne)
-	read("GET /config", func(q *question) (any, error) { return levelAnswer{q.s.Level}, nil })
+	read("GET /config", func(q *question) (any, error) { return levelAnswer{q.s.Level, q.s.Policy}, nil })
 	write("PUT /config", setLevel)
 	write("DELETE /config", resetLevel)
 	read("GET /config/{subject}", getLevel)

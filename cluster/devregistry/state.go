@@ -16,6 +16,7 @@ type state struct {
 	Schemas  map[int]*schema     `json:"schemas"`
 	Subjects map[string]*subject `json:"subjects"`
 	Level    string              `json:"compatibility"`
+	Policy   compat.Policy       `json:"policy,omitempty"` // none is strict
 	Mode     string              `json:"mode"`
 
 	last int              // the highest id
@@ -38,9 +39,10 @@ type schema struct {
 type identity [sha256.Size]byte
 
 type subject struct {
-	Versions []*version `json:"versions,omitempty"` // by number
-	Level    string     `json:"compatibility,omitempty"`
-	Mode     string     `json:"mode,omitempty"`
+	Versions []*version    `json:"versions,omitempty"` // by number
+	Level    string        `json:"compatibility,omitempty"`
+	Policy   compat.Policy `json:"policy,omitempty"`
+	Mode     string        `json:"mode,omitempty"`
 }
 
 type version struct {
@@ -207,6 +209,13 @@ func (s *state) level(name string) string {
 		return sub.Level
 	}
 	return s.Level
+}
+
+func (s *state) policy(name string) compat.Policy {
+	if sub := s.Subjects[name]; sub != nil && sub.Policy != "" {
+		return sub.Policy
+	}
+	return s.Policy
 }
 
 func (s *state) mode(name string) string {

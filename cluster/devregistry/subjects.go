@@ -104,7 +104,7 @@ func register(q *question) (any, *change, error) {
 	}
 	if !importing {
 		level := q.s.level(name)
-		problems, err := q.s.problems(x, q.s.against(name, level), level)
+		problems, err := q.s.problems(name, x, q.s.against(name, level), level)
 		if err != nil {
 			return nil, nil, invalidSchema(err)
 		}

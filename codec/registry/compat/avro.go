@@ -69,18 +69,10 @@ func (c *avroCheck) compare(r, w *schema.Schema, path string) (out []Problem) {
 		}
 		return out
 	case r.Type == schema.Union:
-		var closest []Problem
 		for i, b := range r.Branches {
-			problems := c.check(b, w, path+"/"+strconv.Itoa(i))
-			if len(problems) == 0 {
+			if len(c.check(b, w, path+"/"+strconv.Itoa(i))) == 0 {
 				return nil
 			}
-			if b.Type == w.Type {
-				closest = problems
-			}
-		}
-		if closest != nil {
-			return closest // a record of that name is there: what is wrong with it says more
 		}
 		return []Problem{noUnionBranch.at(path, "reader union lacking writer type: "+upper(w))}
 	case r.Type != w.Type:

@@ -1,8 +1,8 @@
 // Package compat checks schemas of a registry: whether one is valid, and whether a
 // reader with one can read what was written with another. Avro is checked by the
-// rules of its specification's schema resolution; JSON Schema and Protobuf by the
-// commonest of theirs, see the functions. It imports
-// codec/avro/schema and codec/registry.
+// rules of its specification's schema resolution; JSON Schema and Protobuf by those of
+// Confluent's registry. It imports codec/avro/schema, codec/javaregex and
+// codec/registry.
 package compat
 
 import (
@@ -37,7 +37,7 @@ type Parsed struct {
 	kind  registry.Type
 	text  string
 	avro  *schema.Schema
-	json  any
+	json  *jsonNode
 	proto *proto
 }
 
@@ -48,9 +48,9 @@ func Parse(s *registry.Schema, deps []registry.Dependency) (*Parsed, error) {
 	var err error
 	switch s.Type {
 	case registry.Protobuf:
-		p.proto, err = parseProto(s.Text)
+		p.proto, err = parseProto(s.Text, deps)
 	case registry.JSON:
-		p.json, err = parseJSON(s.Text)
+		p.json, err = parseJSON(s.Text, deps)
 	case registry.Avro, "":
 		p.kind = registry.Avro
 		p.avro, err = schema.Parse(s.Text, registry.Texts(deps)...)
@@ -63,16 +63,26 @@ func Parse(s *registry.Schema, deps []registry.Dependency) (*Parsed, error) {
 	return p, nil
 }
 
+// Policy says how strictly schemas are compared; only JSON Schema knows the difference.
+type Policy string
+
+// Strict holds that what an open JSON Schema does not name may be anything. Lenient
+// lets properties come and go, as in Avro.
+const (
+	Strict  Policy = "STRICT"
+	Lenient Policy = "LENIENT"
+)
+
 // Reads says what hinders a reader with this schema from reading what another one
 // wrote; nothing when it can.
-func (p *Parsed) Reads(writer *Parsed) []Problem {
+func (p *Parsed) Reads(writer *Parsed, policy Policy) []Problem {
 	switch {
 	case p.kind != writer.kind:
 		return []Problem{{Type: "TYPE_MISMATCH", Path: "/", Info: string(p.kind), format: "the %r schema is of another kind (%i) than the %w schema"}}
 	case p.kind == registry.Protobuf:
 		return checkProtobuf(p.proto, writer.proto)
 	case p.kind == registry.JSON:
-		return checkJSON(p.json, writer.json)
+		return checkJSON(p.json, writer.json, policy)
 	}
 	return checkAvro(p.avro, writer.avro)
 }
@@ -85,7 +95,7 @@ func (p *Parsed) Canonical(normalize bool) (string, error) {
 	case registry.Protobuf:
 		return canonicalProtobuf(p.text)
 	case registry.JSON:
-		return canonicalJSON(p.text, p.json, normalize)
+		return canonicalJSON(p.text, normalize)
 	}
 	return canonicalAvro(p.text, p.avro)
 }
@@ -102,7 +112,7 @@ func Texts(reader, writer *registry.Schema, readerDeps, writerDeps []registry.De
 		return []string{"the writer's schema: " + err.Error()}
 	}
 	var out []string
-	for _, p := range r.Reads(w) {
+	for _, p := range r.Reads(w, Strict) {
 		out = append(out, p.String())
 	}
 	return out

@@ -1,63 +1,168 @@
 package compat
 
 import (
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
-	"text/scanner"
 )
 
-// What is said of Protobuf's incompatibilities.
-var (
-	messageRemoved = Problem{Type: "MESSAGE_REMOVED", format: "The message %i is missing in the %r schema"}
-	kindChanged    = Problem{Type: "FIELD_SCALAR_KIND_CHANGED", format: "The field at path '%p' has another type in the %r schema than in the %w schema: %i"}
-	requiredField  = Problem{Type: "REQUIRED_FIELD_ADDED", format: "The required field '%i' at path '%p' in the %r schema is missing in the %w schema"}
+// What the registry says of Protobuf's incompatibilities.
+const (
+	packageChanged  = "The package at '%p' in the %r schema does not match the package in the %w schema"
+	messageRemoved  = "The %r schema is missing a field of type MESSAGE at path '%p' in the %w schema"
+	kindChanged     = "The type of a field at path '%p' in the %r schema does  not match the %w schema"
+	scalarChanged   = "The kind of a SCALAR field at path '%p' in the %r schema does not match its kind in the %w schema"
+	namedChanged    = "The type of a MESSAGE field at path '%p' in the %r schema does not match its type in the %w schema"
+	labelChanged    = "The label for a NUMERIC field at path '%p' in the %r schema does not match its label in the %w schema"
+	requiredNew     = "A required field  at path '%p' in the %r schema is missing in the %w schema"
+	requiredRemoved = "The %r schema is missing a required field at path: '%p' in the %w schema"
+	oneofRemoved    = "The %r schema is missing a oneof field at path '%p' in the %w schema"
+	manyMoved       = "Multiple fields in the oneof at path '%p' in the %r schema are outside a oneof in the %w schema"
+	oneMoved        = "A field in the oneof at path '%p' in the %r schema is outside an existing oneof in the %w schema"
 )
 
-// protoField is a field of a message, by its number.
-type protoField struct {
-	name, typ string
-	required  bool
+// protoCheck compares by the rules of Confluent's registry: messages by their names,
+// fields by their numbers.
+type protoCheck struct {
+	r, w     *proto
+	underWay map[[2]*protoMessage]bool // imported messages, which may contain themselves
+	problems []Problem
 }
 
-// checkProtobuf compares messages by their full names and fields by their numbers:
-// a removed message, a type that is written otherwise, a new required field. Moves
-// into and out of a oneof and imported types are not compared.
-func checkProtobuf(r, w *proto) (out []Problem) {
-	for _, name := range w.order {
-		ours, ok := r.messages[name]
-		if !ok {
-			out = append(out, messageRemoved.at("#/"+name, name))
+func checkProtobuf(r, w *proto) []Problem {
+	c := &protoCheck{r: r, w: w, underWay: map[[2]*protoMessage]bool{}}
+	if r.pkg != w.pkg {
+		c.say("PACKAGE_CHANGED", packageChanged, "#/")
+	}
+	c.messages(r.messages, w.messages)
+	return c.problems
+}
+
+func (c *protoCheck) say(kind, format, path string) {
+	c.problems = append(c.problems, Problem{Type: kind, Path: path, format: format})
+}
+
+func protoPath(name string) string { return "#/" + strings.ReplaceAll(name, ".", "/") }
+
+func (c *protoCheck) messages(ours, theirs []*protoMessage) {
+	for _, w := range theirs {
+		at := slices.IndexFunc(ours, func(m *protoMessage) bool { return m.name == w.name })
+		if at < 0 {
+			c.say("MESSAGE_REMOVED", messageRemoved, protoPath(w.name))
 			continue
 		}
-		theirs := w.messages[name]
-		for _, n := range sortedNumbers(ours) {
-			f := ours[n]
-			where := "#/" + name + "/" + strconv.Itoa(n)
-			old, ok := theirs[n]
-			switch {
-			case !ok && f.required:
-				out = append(out, requiredField.at(where, f.name))
-			case ok && wireGroup(f.typ) != wireGroup(old.typ):
-				out = append(out, kindChanged.at(where, f.typ+" and "+old.typ))
-			}
+		c.message(ours[at], w)
+		c.messages(ours[at].nested, w.nested)
+	}
+}
+
+func (m *protoMessage) field(number int) *protoField {
+	for _, f := range m.fields {
+		if f.number == number {
+			return f
 		}
 	}
-	return out
+	return nil
 }
 
-func sortedNumbers(m map[int]protoField) []int {
-	out := make([]int, 0, len(m))
-	for n := range m {
-		out = append(out, n)
+func (c *protoCheck) message(r, w *protoMessage) {
+	path := protoPath(w.name)
+	for _, name := range r.oneofs {
+		moved, existing := 0, 0
+		for _, f := range r.fields {
+			if old := w.field(f.number); f.oneof == name && old != nil {
+				if old.oneof == "" {
+					moved++
+				} else {
+					existing++
+				}
+			}
+		}
+		switch {
+		case moved > 1:
+			c.say("MULTIPLE_FIELDS_MOVED_TO_ONEOF", manyMoved, path+"/"+name)
+		case moved == 1 && existing > 0:
+			c.say("FIELD_MOVED_TO_EXISTING_ONEOF", oneMoved, path+"/"+name)
+		}
 	}
-	slices.Sort(out)
-	return out
+	for _, old := range w.fields {
+		at := path + "/" + strconv.Itoa(old.number)
+		if old.oneof != "" {
+			at = path + "/" + old.oneof + "/" + strconv.Itoa(old.number)
+		}
+		f := r.field(old.number)
+		switch {
+		case f != nil:
+			c.field(f, old, at)
+		case old.oneof != "" && slices.Contains(r.oneofs, old.oneof):
+			c.say("ONEOF_FIELD_REMOVED", oneofRemoved, at)
+		case old.label == "required":
+			c.say("REQUIRED_FIELD_REMOVED", requiredRemoved, at)
+		}
+	}
+	for _, f := range r.fields {
+		if f.label == "required" && w.field(f.number) == nil {
+			c.say("REQUIRED_FIELD_ADDED", requiredNew, path+"/"+strconv.Itoa(f.number))
+		}
+	}
 }
 
-// wireGroup is the same for types that read each other's bytes as the language
-// guide says; for a message or enum it is its name.
+func (c *protoCheck) field(r, w *protoField, path string) {
+	if (r.key == "") != (w.key == "") {
+		c.say("FIELD_KIND_CHANGED", kindChanged, path)
+		return
+	}
+	if r.key != "" && wireGroup(r.key) != wireGroup(w.key) {
+		c.say("FIELD_SCALAR_KIND_CHANGED", scalarChanged, path)
+	}
+	ours, theirs := wireGroup(r.typ), wireGroup(w.typ)
+	ourMessage, isEnum := c.r.resolve(r, r.typ)
+	theirMessage, wasEnum := c.w.resolve(w, w.typ)
+	if isEnum {
+		ours = "varint"
+	}
+	if wasEnum {
+		theirs = "varint"
+	}
+	switch {
+	case (ours == "") != (theirs == ""):
+		c.say("FIELD_KIND_CHANGED", kindChanged, path)
+	case ours == "":
+		c.named(r, w, ourMessage, theirMessage, path)
+	case ours != theirs:
+		c.say("FIELD_SCALAR_KIND_CHANGED", scalarChanged, path)
+	case r.label != "" && w.label != "" && r.label != w.label && ours != "bytes":
+		c.say("FIELD_NUMERIC_LABEL_CHANGED", labelChanged, path)
+	}
+}
+
+// named compares fields that are messages. What both files define is compared by itself;
+// what they import is here.
+func (c *protoCheck) named(rf, wf *protoField, r, w *protoMessage, path string) {
+	switch {
+	case r == nil || w == nil: // of a file that no registry needs to hold
+		if strings.TrimPrefix(rf.typ, ".") != strings.TrimPrefix(wf.typ, ".") {
+			c.say("FIELD_NAMED_TYPE_CHANGED", namedChanged, path)
+		}
+	case r.name != w.name:
+		c.say("FIELD_NAMED_TYPE_CHANGED", namedChanged, path)
+	case r.imported || w.imported:
+		pair := [2]*protoMessage{r, w}
+		if c.underWay[pair] {
+			return
+		}
+		c.underWay[pair] = true
+		defer delete(c.underWay, pair)
+		before := len(c.problems)
+		c.message(r, w)
+		if len(c.problems) > before {
+			c.say("FIELD_NAMED_TYPE_CHANGED", namedChanged, path)
+		}
+	}
+}
+
+// wireGroup is the same for types that read each other's bytes as the language guide
+// says; none for what is no scalar.
 func wireGroup(typ string) string {
 	switch typ {
 	case "int32", "uint32", "int64", "uint64", "bool":
@@ -70,144 +175,8 @@ func wireGroup(typ string) string {
 		return "fixed64"
 	case "string", "bytes":
 		return "bytes"
+	case "float", "double":
+		return typ
 	}
-	return typ[strings.LastIndexByte(typ, '.')+1:]
-}
-
-// proto is what is compared of a file.
-type proto struct {
-	messages map[string]map[int]protoField // by full name within the file
-	order    []string
-}
-
-// protoTokens splits a file into tokens without comments.
-func protoTokens(text string) ([]string, error) {
-	var s scanner.Scanner
-	s.Init(strings.NewReader(text))
-	s.Mode = scanner.ScanIdents | scanner.ScanInts | scanner.ScanFloats | scanner.ScanStrings | scanner.ScanRawStrings | scanner.ScanComments | scanner.SkipComments
-	var failed error
-	s.Error = func(s *scanner.Scanner, msg string) {
-		// A single-quoted string is Protobuf's, not this scanner's; its parts will do.
-		if failed == nil && !strings.Contains(msg, "escape") {
-			failed = fmt.Errorf("line %d: %s", s.Pos().Line, msg)
-		}
-	}
-	var out []string
-	for tok := s.Scan(); tok != scanner.EOF; tok = s.Scan() {
-		out = append(out, s.TokenText())
-	}
-	return out, failed
-}
-
-func canonicalProtobuf(text string) (string, error) {
-	tokens, err := protoTokens(text)
-	return strings.Join(tokens, " "), err
-}
-
-// parseProto reads the messages of a file and their fields. It is no compiler: what
-// it does not know it steps over.
-func parseProto(text string) (*proto, error) {
-	tokens, err := protoTokens(text)
-	if err != nil {
-		return nil, err
-	}
-	p := &protoParser{tokens: tokens, out: &proto{messages: map[string]map[int]protoField{}}}
-	if err := p.body("", nil, false); err != nil {
-		return nil, err
-	}
-	if len(p.out.order) == 0 && !slices.Contains(tokens, "enum") {
-		return nil, fmt.Errorf("the file defines no message")
-	}
-	return p.out, nil
-}
-
-type protoParser struct {
-	tokens []string
-	at     int
-	depth  int
-	out    *proto
-}
-
-// body reads statements up to the brace that ends them, or to the end of the file.
-// message is the full name of the message around them, "" outside.
-func (p *protoParser) body(message string, fields map[int]protoField, nested bool) error {
-	if p.depth++; p.depth > maxDepth {
-		return fmt.Errorf("the schema is nested too deeply")
-	}
-	defer func() { p.depth-- }()
-	for p.at < len(p.tokens) {
-		if p.tokens[p.at] == "}" {
-			if !nested {
-				return fmt.Errorf("there is a } too many")
-			}
-			p.at++
-			return nil
-		}
-		statement, opens := p.statement()
-		switch {
-		case !opens:
-			addField(fields, statement)
-		case len(statement) == 2 && statement[0] == "message":
-			name := statement[1]
-			if message != "" {
-				name = message + "." + name
-			}
-			own := map[int]protoField{}
-			if p.out.messages[name] != nil {
-				return fmt.Errorf("the message %s is defined twice", name)
-			}
-			p.out.messages[name], p.out.order = own, append(p.out.order, name)
-			if err := p.body(name, own, true); err != nil {
-				return err
-			}
-		case len(statement) == 2 && statement[0] == "oneof":
-			if err := p.body(message, fields, true); err != nil {
-				return err
-			}
-		default: // enum, service, extend, an option's value
-			if err := p.body(message, nil, true); err != nil {
-				return err
-			}
-		}
-	}
-	if nested {
-		return fmt.Errorf("a } is missing")
-	}
-	return nil
-}
-
-// statement returns the tokens up to a semicolon, or up to an opening brace, which
-// it reports.
-func (p *protoParser) statement() (tokens []string, opens bool) {
-	begin := p.at
-	for ; p.at < len(p.tokens); p.at++ {
-		switch p.tokens[p.at] {
-		case ";", "{":
-			p.at++
-			return p.tokens[begin : p.at-1], p.tokens[p.at-1] == "{"
-		case "}":
-			return p.tokens[begin:p.at], false
-		}
-	}
-	return p.tokens[begin:], false
-}
-
-// addField notes a statement like "optional a.B name = 3".
-func addField(fields map[int]protoField, statement []string) {
-	eq := slices.Index(statement, "=")
-	if fields == nil || eq < 2 || eq+1 >= len(statement) {
-		return
-	}
-	number, err := strconv.Atoi(statement[eq+1])
-	first := statement[0]
-	if err != nil || first == "option" || first == "reserved" || first == "extensions" {
-		return
-	}
-	f := protoField{name: statement[eq-1], required: first == "required"}
-	rest := statement[:eq-1]
-	if len(rest) > 1 && slices.Contains([]string{"optional", "required", "repeated"}, rest[0]) {
-		rest = rest[1:]
-	}
-	f.typ = strings.Join(rest, "")
-	fields[number] = f
+	return ""
 }
