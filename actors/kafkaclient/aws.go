@@ -16,6 +16,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/aws"
+
+	"github.com/troupeio/troupe/codec/configdef"
 )
 
 const (
@@ -32,11 +34,11 @@ const (
 func (b *build) iam(m loginModule) (sasl.Mechanism, error) {
 	for _, name := range []string{"awsRoleArn", "awsRoleSessionName", "awsRoleExternalId", "awsStsRegion"} {
 		if m.options[name] != "" {
-			return nil, problem(jaasName, "Invalid value %s for configuration sasl.jaas.config: the option %s is not supported, since no role is assumed here; give credentials of the role", hidden, name)
+			return nil, configdef.ErrorOn(jaasName, "Invalid value %s for configuration sasl.jaas.config: the option %s is not supported, since no role is assumed here; give credentials of the role", hidden, name)
 		}
 	}
 	if b.env.Getenv("AWS_WEB_IDENTITY_TOKEN_FILE") != "" && b.env.Getenv("AWS_ACCESS_KEY_ID") == "" {
-		return nil, problem("sasl.mechanism", "sasl.mechanism AWS_MSK_IAM with AWS_WEB_IDENTITY_TOKEN_FILE is not supported, since no role is assumed here")
+		return nil, configdef.ErrorOn("sasl.mechanism", "sasl.mechanism AWS_MSK_IAM with AWS_WEB_IDENTITY_TOKEN_FILE is not supported, since no role is assumed here")
 	}
 	c := awsChain{getenv: b.env.Getenv, profile: m.options["awsProfileName"], instance: instanceService, container: containerHost}
 	return aws.ManagedStreamingIAM(c.find), nil

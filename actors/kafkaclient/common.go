@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/troupeio/troupe/codec/configdef"
 )
 
 // Limits that franz-go sets to its options; Java has none of them.
@@ -35,19 +37,19 @@ func (b *build) bootstrap(v value) {
 		}
 		m := address.FindStringSubmatch(url)
 		if m == nil || m[1] == "" {
-			b.fail(problem(name, "Invalid url in bootstrap.servers: %s", url))
+			b.fail(configdef.ErrorOn(name, "Invalid url in bootstrap.servers: %s", url))
 			continue
 		}
 		port, err := strconv.Atoi(m[2])
 		if err != nil || port > 65535 {
-			b.fail(problem(name, "Invalid port in bootstrap.servers: %s", url))
+			b.fail(configdef.ErrorOn(name, "Invalid port in bootstrap.servers: %s", url))
 			continue
 		}
 		seeds = append(seeds, net.JoinHostPort(m[1], m[2]))
 	}
 	if len(seeds) == 0 {
 		if len(v.list) == 0 || v.text == "" {
-			b.fail(problem(name, "No bootstrap urls given in bootstrap.servers"))
+			b.fail(configdef.ErrorOn(name, "No bootstrap urls given in bootstrap.servers"))
 		}
 		return
 	}

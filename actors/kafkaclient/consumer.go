@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"github.com/troupeio/troupe/codec/configdef"
 )
 
 const assignorPackage = "org.apache.kafka.clients.consumer."
@@ -25,14 +27,14 @@ func (b *build) group(v value) {
 	if serverSide {
 		balancers = b.assignor()
 	} else if !b.values["group.remote.assignor"].null {
-		b.fail(problem("group.remote.assignor", "group.remote.assignor cannot be set when group.protocol=CLASSIC"))
+		b.fail(configdef.ErrorOn("group.remote.assignor", "group.remote.assignor cannot be set when group.protocol=CLASSIC"))
 	}
 	session, heartbeat := b.values["session.timeout.ms"], b.values["heartbeat.interval.ms"]
 	if !serverSide && heartbeat.n >= session.n {
-		b.fail(problem("heartbeat.interval.ms", "Heartbeat must be set lower than the session timeout: heartbeat.interval.ms is %d, session.timeout.ms is %d", heartbeat.n, session.n))
+		b.fail(configdef.ErrorOn("heartbeat.interval.ms", "Heartbeat must be set lower than the session timeout: heartbeat.interval.ms is %d, session.timeout.ms is %d", heartbeat.n, session.n))
 	}
 	if session.n < 1 || heartbeat.n < 1 {
-		b.fail(problem("session.timeout.ms", "session.timeout.ms and heartbeat.interval.ms must be at least 1, they are %d and %d", session.n, heartbeat.n))
+		b.fail(configdef.ErrorOn("session.timeout.ms", "session.timeout.ms and heartbeat.interval.ms must be at least 1, they are %d and %d", session.n, heartbeat.n))
 	}
 	if v.null || v.text == "" {
 		s.AutoCommit = false // nothing commits without a group
@@ -79,11 +81,11 @@ func (b *build) balancers() []kgo.GroupBalancer {
 		case assignorPackage + "CooperativeStickyAssignor":
 			out = append(out, kgo.CooperativeStickyBalancer())
 		default:
-			b.fail(invalid(name, class, "Class "+class+" could not be found."))
+			b.fail(configdef.InvalidValue(name, class, "Class "+class+" could not be found."))
 		}
 	}
 	if len(v.list) == 0 {
-		b.fail(invalid(name, v.text, "at least one assignor is needed"))
+		b.fail(configdef.InvalidValue(name, v.text, "at least one assignor is needed"))
 	}
 	return out
 }
@@ -98,7 +100,7 @@ func (b *build) assignor() []kgo.GroupBalancer {
 		}
 	}
 	if len(wrong) > 0 {
-		b.fail(problem("group.protocol", "%s cannot be set when group.protocol=CONSUMER", strings.Join(wrong, ", ")))
+		b.fail(configdef.ErrorOn("group.protocol", "%s cannot be set when group.protocol=CONSUMER", strings.Join(wrong, ", ")))
 	}
 	switch v := b.values["group.remote.assignor"]; v.text {
 	case "", "uniform":
@@ -106,7 +108,7 @@ func (b *build) assignor() []kgo.GroupBalancer {
 	case "range":
 		return []kgo.GroupBalancer{kgo.RangeBalancer()}
 	default:
-		b.fail(invalid("group.remote.assignor", v.text, "only uniform and range are supported"))
+		b.fail(configdef.InvalidValue("group.remote.assignor", v.text, "only uniform and range are supported"))
 		return nil
 	}
 }

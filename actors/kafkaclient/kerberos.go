@@ -8,13 +8,15 @@ import (
 	"github.com/jcmturner/gokrb5/v8/keytab"
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/kerberos"
+
+	"github.com/troupeio/troupe/codec/configdef"
 )
 
 // kerberos builds GSSAPI from a key tab. A ticket cache, a password prompt and a
 // subject of the Java process are refused: they need someone at a terminal.
 func (b *build) kerberos(m loginModule) (sasl.Mechanism, error) {
 	bad := func(format string, args ...any) error {
-		return problem(jaasName, "Invalid value "+hidden+" for configuration sasl.jaas.config: "+format, args...)
+		return configdef.ErrorOn(jaasName, "Invalid value "+hidden+" for configuration sasl.jaas.config: "+format, args...)
 	}
 	if !strings.EqualFold(m.options["useKeyTab"], "true") {
 		return nil, bad("only logins by key tab are supported; set useKeyTab=true, keyTab and principal")
@@ -33,10 +35,10 @@ func (b *build) kerberos(m loginModule) (sasl.Mechanism, error) {
 	case service == "":
 		service = inModule
 	case inModule != "" && inModule != service:
-		return nil, problem("sasl.kerberos.service.name", "Conflicting serviceName values found in JAAS and Kafka configs: serviceName in sasl.jaas.config and sasl.kerberos.service.name differ")
+		return nil, configdef.ErrorOn("sasl.kerberos.service.name", "Conflicting serviceName values found in JAAS and Kafka configs: serviceName in sasl.jaas.config and sasl.kerberos.service.name differ")
 	}
 	if service == "" {
-		return nil, problem("sasl.kerberos.service.name", "No serviceName defined in either JAAS or Kafka config: set sasl.kerberos.service.name")
+		return nil, configdef.ErrorOn("sasl.kerberos.service.name", "No serviceName defined in either JAAS or Kafka config: set sasl.kerberos.service.name")
 	}
 	conf := b.env.Getenv("KRB5_CONFIG")
 	if conf == "" {
@@ -44,7 +46,7 @@ func (b *build) kerberos(m loginModule) (sasl.Mechanism, error) {
 	}
 	settings, err := config.Load(conf)
 	if err != nil {
-		return nil, problem(jaasName, "reading the Kerberos configuration %s: %v", conf, err)
+		return nil, configdef.ErrorOn(jaasName, "reading the Kerberos configuration %s: %v", conf, err)
 	}
 	path = strings.TrimPrefix(strings.TrimPrefix(path, "file://"), "file:")
 	tab, err := keytab.Load(path)

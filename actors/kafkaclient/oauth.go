@@ -17,6 +17,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/oauth"
+
+	"github.com/troupeio/troupe/codec/configdef"
 )
 
 const (
@@ -48,11 +50,11 @@ func (b *build) oauth(m loginModule) (sasl.Mechanism, error) {
 	switch {
 	case endpoint.null || endpoint.text == "":
 		if _, ok := m.options["unsecuredLoginStringClaim_sub"]; !ok {
-			return nil, problem(endpointName, "sasl.oauthbearer.token.endpoint.url is not set, and sasl.jaas.config has no unsecuredLoginStringClaim_sub either")
+			return nil, configdef.ErrorOn(endpointName, "sasl.oauthbearer.token.endpoint.url is not set, and sasl.jaas.config has no unsecuredLoginStringClaim_sub either")
 		}
 		fetch = func(context.Context) (string, error) { return unsecuredToken(m.options, time.Now()) }
 	case err != nil || u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "file":
-		return nil, problem(endpointName, "Invalid value %s for configuration %s: it must be a URL with http, https or file", hidden, endpointName)
+		return nil, configdef.ErrorOn(endpointName, "Invalid value %s for configuration %s: it must be a URL with http, https or file", hidden, endpointName)
 	case u.Scheme == "file":
 		fetch = func(context.Context) (string, error) {
 			token, err := os.ReadFile(u.Path)
@@ -113,10 +115,10 @@ func (b *build) endpoint(endpoint string, m loginModule) (*tokenEndpoint, error)
 	}
 	e.turn <- keptToken{}
 	if e.id == "" {
-		return nil, problem("sasl.oauthbearer.client.credentials.client.id", "the client's id is missing: set sasl.oauthbearer.client.credentials.client.id, or clientId in sasl.jaas.config")
+		return nil, configdef.ErrorOn("sasl.oauthbearer.client.credentials.client.id", "the client's id is missing: set sasl.oauthbearer.client.credentials.client.id, or clientId in sasl.jaas.config")
 	}
 	if e.secret == "" {
-		return nil, problem("sasl.oauthbearer.client.credentials.client.secret", "the client's secret is missing: set sasl.oauthbearer.client.credentials.client.secret, or clientSecret in sasl.jaas.config")
+		return nil, configdef.ErrorOn("sasl.oauthbearer.client.credentials.client.secret", "the client's secret is missing: set sasl.oauthbearer.client.credentials.client.secret, or clientSecret in sasl.jaas.config")
 	}
 	own := map[string]string{}
 	for name, v := range m.options {
@@ -249,7 +251,7 @@ func unsecuredToken(options map[string]string, now time.Time) (string, error) {
 	if text, ok := options["unsecuredLoginLifetimeSeconds"]; ok {
 		n, err := strconv.ParseInt(text, 10, 32)
 		if err != nil || n < 1 {
-			return "", problem(jaasName, "sasl.jaas.config: unsecuredLoginLifetimeSeconds is not a number of seconds")
+			return "", configdef.ErrorOn(jaasName, "sasl.jaas.config: unsecuredLoginLifetimeSeconds is not a number of seconds")
 		}
 		life = n
 	}
@@ -260,7 +262,7 @@ func unsecuredToken(options map[string]string, now time.Time) (string, error) {
 		} else if key, ok := strings.CutPrefix(name, "unsecuredLoginNumberClaim_"); ok {
 			n, err := strconv.ParseFloat(text, 64)
 			if err != nil {
-				return "", problem(jaasName, "sasl.jaas.config: an unsecuredLoginNumberClaim is not a number")
+				return "", configdef.ErrorOn(jaasName, "sasl.jaas.config: an unsecuredLoginNumberClaim is not a number")
 			}
 			claims[key] = n
 		} else if key, ok := strings.CutPrefix(name, "unsecuredLoginListClaim_"); ok {
@@ -276,7 +278,7 @@ func unsecuredToken(options map[string]string, now time.Time) (string, error) {
 	enc := json.NewEncoder(&body)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(claims); err != nil {
-		return "", problem(jaasName, "sasl.jaas.config: a claim can't be written as JSON")
+		return "", configdef.ErrorOn(jaasName, "sasl.jaas.config: a claim can't be written as JSON")
 	}
 	b64 := base64.RawURLEncoding.EncodeToString
 	return b64([]byte(`{"alg":"none"}`)) + "." + b64(bytes.TrimSpace(body.Bytes())) + ".", nil

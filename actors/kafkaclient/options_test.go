@@ -210,7 +210,7 @@ func TestErrors(t *testing.T) {
 				t.Errorf("have %q\nwant %q", have, row.want)
 			}
 			var config *ConfigError
-			if !errors.As(err, &config) || config.Name == "" || !strings.Contains(config.Text, config.Name) && config.Name != "enable.idempotence" {
+			if !errors.As(err, &config) || config.Name == "" || !strings.Contains(config.Message, config.Name) && config.Name != "enable.idempotence" {
 				t.Errorf("the error doesn't name its property: %#v", config)
 			}
 		})

@@ -1,6 +1,10 @@
 package kafkaclient
 
-import "github.com/twmb/franz-go/pkg/kgo"
+import (
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/troupeio/troupe/codec/configdef"
+)
 
 const (
 	roundRobinPartitioner = "org.apache.kafka.clients.producer.RoundRobinPartitioner"
@@ -25,7 +29,7 @@ func (b *build) partitioner(v value) {
 	case roundRobinPartitioner:
 		b.add(kgo.RecordPartitioner(orGiven{kgo.RoundRobinPartitioner()}))
 	default:
-		b.fail(invalid("partitioner.class", v.text, "Class "+v.text+" could not be found."))
+		b.fail(configdef.InvalidValue("partitioner.class", v.text, "Class "+v.text+" could not be found."))
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/troupeio/troupe/codec/configdef"
 )
 
 // Policy says which client properties a connector may override
@@ -34,7 +36,7 @@ func PolicyFor(name string) (Policy, error) {
 			return p, nil
 		}
 	}
-	return "", invalid(policyName, text, "Class "+text+" could not be found.")
+	return "", configdef.InvalidValue(policyName, text, "Class "+text+" could not be found.")
 }
 
 // Violation is one override that a policy forbids.

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/troupeio/troupe/codec/configdef"
 )
 
 const (
@@ -47,13 +49,13 @@ func (b *build) idempotence(v value) {
 		if why != "" {
 			on = false
 			if v.set {
-				b.fail(problem("enable.idempotence", "%s", why))
+				b.fail(configdef.ErrorOn("enable.idempotence", "%s", why))
 			}
 		}
 	}
 	if !txn.null {
 		if !on {
-			b.fail(problem("transactional.id", "Cannot set a transactional.id without also enabling idempotence."))
+			b.fail(configdef.ErrorOn("transactional.id", "Cannot set a transactional.id without also enabling idempotence."))
 			return
 		}
 		b.out.Settings.TransactionalID = txn.text
@@ -78,7 +80,7 @@ func (b *build) idempotence(v value) {
 
 func (b *build) transactionTimeout(v value) {
 	if v.n < 1 {
-		b.fail(invalid("transaction.timeout.ms", v.text, "Value must be at least 1"))
+		b.fail(configdef.InvalidValue("transaction.timeout.ms", v.text, "Value must be at least 1"))
 		return
 	}
 	b.add(kgo.TransactionTimeout(millis(v.n)))
@@ -188,7 +190,7 @@ func (b *build) deliveryTimeout(v value) {
 	n := v.n
 	if n < least {
 		if v.set {
-			b.fail(problem("delivery.timeout.ms", "delivery.timeout.ms should be equal to or larger than linger.ms + request.timeout.ms"))
+			b.fail(configdef.ErrorOn("delivery.timeout.ms", "delivery.timeout.ms should be equal to or larger than linger.ms + request.timeout.ms"))
 			return
 		}
 		n = least

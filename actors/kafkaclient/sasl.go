@@ -8,6 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl"
 	"github.com/twmb/franz-go/pkg/sasl/plain"
 	"github.com/twmb/franz-go/pkg/sasl/scram"
+
+	"github.com/troupeio/troupe/codec/configdef"
 )
 
 // The Java classes that stand in properties and that we answer to.
@@ -46,7 +48,7 @@ func (b *build) security(v value) {
 		"GSSAPI":        (*build).kerberos,
 	}[mechanism]
 	if !ok {
-		b.fail(invalid("sasl.mechanism", mechanism, "only PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, AWS_MSK_IAM and GSSAPI are supported"))
+		b.fail(configdef.InvalidValue("sasl.mechanism", mechanism, "only PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER, AWS_MSK_IAM and GSSAPI are supported"))
 		return
 	}
 	module, err := b.module(mechanism)
@@ -70,14 +72,14 @@ func (b *build) module(mechanism string) (loginModule, error) {
 		if mechanism == "OAUTHBEARER" || mechanism == "AWS_MSK_IAM" {
 			return loginModule{class: want, options: map[string]string{}}, nil
 		}
-		return loginModule{}, problem(jaasName, "sasl.jaas.config is not set, and sasl.mechanism %s needs it: %s required …;", mechanism, want)
+		return loginModule{}, configdef.ErrorOn(jaasName, "sasl.jaas.config is not set, and sasl.mechanism %s needs it: %s required …;", mechanism, want)
 	}
 	m, err := parseJAAS(text.text)
 	if err != nil {
-		return m, problem(jaasName, "Invalid value %s for configuration sasl.jaas.config: %v", hidden, err)
+		return m, configdef.ErrorOn(jaasName, "Invalid value %s for configuration sasl.jaas.config: %v", hidden, err)
 	}
 	if m.class != want {
-		return m, problem(jaasName, "Invalid value %s for configuration sasl.jaas.config: sasl.mechanism %s needs the login module %s", hidden, mechanism, want)
+		return m, configdef.ErrorOn(jaasName, "Invalid value %s for configuration sasl.jaas.config: sasl.mechanism %s needs the login module %s", hidden, mechanism, want)
 	}
 	return m, nil
 }
@@ -86,7 +88,7 @@ func (b *build) module(mechanism string) (loginModule, error) {
 func (m loginModule) option(name string) (string, error) {
 	v, ok := m.options[name]
 	if !ok {
-		return "", problem(jaasName, "Invalid value %s for configuration sasl.jaas.config: the option %s is missing", hidden, name)
+		return "", configdef.ErrorOn(jaasName, "Invalid value %s for configuration sasl.jaas.config: the option %s is missing", hidden, name)
 	}
 	return v, nil
 }

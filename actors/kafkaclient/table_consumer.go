@@ -1,5 +1,7 @@
 package kafkaclient
 
+import "github.com/troupeio/troupe/codec/configdef"
+
 const byteArrayDeserializer = "org.apache.kafka.common.serialization.ByteArrayDeserializer"
 
 // consumerTable holds what only the consumer knows.
@@ -59,7 +61,7 @@ func consumerTable() []Entry {
 
 func offsetReset(e *Entry, v value) *ConfigError {
 	if _, err := parseReset(v.text); err != nil {
-		return invalid(e.Name, v.text, "Invalid value `"+v.text+"` for configuration "+e.Name+
+		return configdef.InvalidValue(e.Name, v.text, "Invalid value `"+v.text+"` for configuration "+e.Name+
 			". The value must be either 'earliest', 'latest', 'none' or of the format 'by_duration:<PnDTnHnMn.nS.>'.")
 	}
 	return nil

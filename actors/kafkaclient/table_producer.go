@@ -1,6 +1,10 @@
 package kafkaclient
 
-import "math"
+import (
+	"math"
+
+	"github.com/troupeio/troupe/codec/configdef"
+)
 
 // lingerDoc is Kafka's documentation of linger.ms, as its validate endpoint gives it.
 const lingerDoc = "The producer groups together any records that arrive in between request transmissions into a single batched request. Normally this occurs only under load when records arrive faster than they can be sent out. However in some circumstances the client may want to reduce the number of requests even under moderate load. This setting accomplishes this by adding a small amount of artificial delay&mdash;that is, rather than immediately sending out a record, the producer will wait for up to the given delay to allow other records to be sent so that the sends can be batched together. This can be thought of as analogous to Nagle's algorithm in TCP. This setting gives the upper bound on the delay for batching: once we get <code>batch.size</code> worth of records for a partition it will be sent immediately regardless of this setting, however if we have fewer than this many bytes accumulated for this partition we will 'linger' for the specified time waiting for more records to show up. This setting defaults to 5 (i.e. 5ms delay). Increasing <code>linger.ms=50</code>, for example, would have the effect of reducing the number of requests sent but would add up to 50ms of latency to records sent in the absence of load.The default changed from 0 to 5 in Apache Kafka 4.0 as the efficiency gains from larger batches typically result in similar or lower producer latency despite the increased linger."
@@ -67,7 +71,7 @@ func producerTable() []Entry {
 
 func gzipLevel(e *Entry, v value) *ConfigError {
 	if v.n != -1 && (v.n < 1 || v.n > 9) {
-		return invalid(e.Name, v.text, "Value must be between 1 and 9 or equal to -1")
+		return configdef.InvalidValue(e.Name, v.text, "Value must be between 1 and 9 or equal to -1")
 	}
 	return nil
 }

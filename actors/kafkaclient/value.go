@@ -1,12 +1,11 @@
 package kafkaclient
 
 import (
-	"fmt"
 	"math"
 	"strconv"
 	"strings"
 
-	"github.com/troupeio/troupe/codec/tlsconfig"
+	"github.com/troupeio/troupe/codec/configdef"
 )
 
 // Type is a type of Kafka's ConfigDef, by its name there.
@@ -28,19 +27,8 @@ const (
 // hidden stands for the value of a password, as Kafka prints it.
 const hidden = "[hidden]"
 
-// ConfigError is a bad value of one property. Its text is the one that Kafka's
-// ConfigException has, and never contains the value of a password.
-type ConfigError = tlsconfig.Error
-
-// invalid builds Kafka's message for a value that doesn't fit its property.
-func invalid(name, shown, why string) *ConfigError {
-	return &ConfigError{Name: name, Text: "Invalid value " + shown + " for configuration " + name + ": " + why}
-}
-
-// problem builds an error with a text of its own, which must name the property.
-func problem(name, format string, args ...any) *ConfigError {
-	return &ConfigError{Name: name, Text: fmt.Sprintf(format, args...)}
-}
+// ConfigError is a bad value of one property.
+type ConfigError = configdef.Error
 
 // value is a property's text, read by its type.
 type value struct {
@@ -94,7 +82,7 @@ func (e *Entry) parse(text string) (value, *ConfigError) {
 			v.b = true
 		case "false":
 		default:
-			return v, invalid(e.Name, v.text, "Expected value to be either true or false")
+			return v, configdef.InvalidValue(e.Name, v.text, "Expected value to be either true or false")
 		}
 	case Short:
 		v.n, err = strconv.ParseInt(v.text, 10, 16)
@@ -112,7 +100,7 @@ func (e *Entry) parse(text string) (value, *ConfigError) {
 	}
 	if err != nil {
 		// Kafka shows numbers as they were written, with their blanks.
-		return v, invalid(e.Name, text, "Not a number of type "+string(e.Type))
+		return v, configdef.InvalidValue(e.Name, text, "Not a number of type "+string(e.Type))
 	}
 	return v, nil
 }
@@ -149,7 +137,7 @@ type check func(*Entry, value) *ConfigError
 func atLeast(low int64) check {
 	return func(e *Entry, v value) *ConfigError {
 		if v.n < low {
-			return invalid(e.Name, v.text, "Value must be at least "+strconv.FormatInt(low, 10))
+			return configdef.InvalidValue(e.Name, v.text, "Value must be at least "+strconv.FormatInt(low, 10))
 		}
 		return nil
 	}
@@ -161,7 +149,7 @@ func between(low, high int64) check {
 			return err
 		}
 		if v.n > high {
-			return invalid(e.Name, v.text, "Value must be no more than "+strconv.FormatInt(high, 10))
+			return configdef.InvalidValue(e.Name, v.text, "Value must be no more than "+strconv.FormatInt(high, 10))
 		}
 		return nil
 	}
@@ -170,10 +158,10 @@ func between(low, high int64) check {
 func betweenF(low, high float64, lowText, highText string) check {
 	return func(e *Entry, v value) *ConfigError {
 		if v.f < low {
-			return invalid(e.Name, v.text, "Value must be at least "+lowText)
+			return configdef.InvalidValue(e.Name, v.text, "Value must be at least "+lowText)
 		}
 		if v.f > high {
-			return invalid(e.Name, v.text, "Value must be no more than "+highText)
+			return configdef.InvalidValue(e.Name, v.text, "Value must be no more than "+highText)
 		}
 		return nil
 	}
@@ -186,7 +174,7 @@ func oneOf(words ...string) check {
 				return nil
 			}
 		}
-		return invalid(e.Name, v.text, "String must be one of: "+strings.Join(words, ", "))
+		return configdef.InvalidValue(e.Name, v.text, "String must be one of: "+strings.Join(words, ", "))
 	}
 }
 
@@ -197,13 +185,13 @@ func oneOfAnyCase(words ...string) check {
 				return nil
 			}
 		}
-		return invalid(e.Name, v.text, "String must be one of (case insensitive): "+strings.Join(words, ", "))
+		return configdef.InvalidValue(e.Name, v.text, "String must be one of (case insensitive): "+strings.Join(words, ", "))
 	}
 }
 
 func nonEmpty(e *Entry, v value) *ConfigError {
 	if v.text == "" {
-		return invalid(e.Name, v.text, "String must be non-empty")
+		return configdef.InvalidValue(e.Name, v.text, "String must be non-empty")
 	}
 	return nil
 }
@@ -217,7 +205,7 @@ func onlyOf(why string, words ...string) check {
 				return nil
 			}
 		}
-		return invalid(e.Name, e.shown(v.text), why)
+		return configdef.InvalidValue(e.Name, e.shown(v.text), why)
 	}
 }
 

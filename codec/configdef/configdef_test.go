@@ -2,6 +2,7 @@ package configdef
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -211,6 +212,14 @@ func TestEmbed(t *testing.T) {
 	}
 	if e := values[2].Errors; !slices.Equal(e, []string{"Invalid value z for configuration t.x.high: Expected value to be either true or false"}) {
 		t.Errorf("a type error has the whole name: %q", e)
+	}
+}
+
+func TestErrors(t *testing.T) {
+	a, b := InvalidValue("a", 1, "why"), ErrorOn("b", "b: %d", 2)
+	got := Errors(errors.Join(a, fmt.Errorf("more: %w", b), errors.New("other")))
+	if len(got) != 2 || got[0] != a || got[1] != b || a.Name != "a" || Errors(nil) != nil {
+		t.Errorf("got %v", got)
 	}
 }
 

@@ -1,6 +1,7 @@
 package configdef
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -34,23 +35,47 @@ func (p Password) GoString() string { return Hidden }
 // MarshalText writes "[hidden]", for JSON and slog.
 func (p Password) MarshalText() ([]byte, error) { return []byte(Hidden), nil }
 
-// Error is Kafka's ConfigException.
-type Error struct{ Message string }
+// Error is Kafka's ConfigException. Its message never contains a password.
+type Error struct {
+	Name    string // of the setting that is at fault, "" where it is not known
+	Message string // whole
+}
 
 // Error returns the exception's message.
 func (e *Error) Error() string { return e.Message }
 
 // Errorf returns an Error with a formatted message.
-func Errorf(format string, args ...any) error { return &Error{fmt.Sprintf(format, args...)} }
+func Errorf(format string, args ...any) error { return ErrorOn("", format, args...) }
+
+// ErrorOn is Errorf about one setting, which the message has to name.
+func ErrorOn(name, format string, args ...any) *Error {
+	return &Error{Name: name, Message: fmt.Sprintf(format, args...)}
+}
+
+// Errors returns the Errors in what [errors.Join] made, in their order.
+func Errors(err error) []*Error {
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		var out []*Error
+		for _, one := range all.Unwrap() {
+			out = append(out, Errors(one)...)
+		}
+		return out
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return []*Error{e}
+	}
+	return nil
+}
 
 // InvalidValue returns the error "Invalid value V for configuration NAME: REASON",
 // with the value rendered as Java does.
-func InvalidValue(name string, value any, reason string) error {
+func InvalidValue(name string, value any, reason string) *Error {
 	message := "Invalid value " + javaText(value) + " for configuration " + name
 	if reason != "" {
 		message += ": " + reason
 	}
-	return &Error{message}
+	return &Error{name, message}
 }
 
 // missing is the error of a required key that is not there.

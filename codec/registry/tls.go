@@ -2,7 +2,6 @@ package registry
 
 import (
 	"crypto/tls"
-	"errors"
 
 	"github.com/troupeio/troupe/codec/configdef"
 	"github.com/troupeio/troupe/codec/tlsconfig"
@@ -16,9 +15,8 @@ func tlsOf(ssl map[string]string) (*tls.Config, error) {
 		return nil, nil
 	}
 	c, err := tlsconfig.New(ssl, false)
-	var bad *tlsconfig.Error
-	if errors.As(err, &bad) {
-		return nil, configdef.Errorf("%s%s: %s", sslPrefix, bad.Name, bad.Text)
+	for _, bad := range configdef.Errors(err) {
+		return nil, configdef.ErrorOn(sslPrefix+bad.Name, "%s%s: %s", sslPrefix, bad.Name, bad.Message)
 	}
 	return c, err
 }

@@ -14,6 +14,8 @@ import (
 
 	keystore "github.com/pavlo-v-chernykh/keystore-go/v4"
 	pkcs12 "software.sslmate.com/src/go-pkcs12"
+
+	"github.com/troupeio/troupe/codec/configdef"
 )
 
 // The messages about properties that exclude each other are Kafka's.
@@ -36,33 +38,33 @@ func (t *tlsProps) keyStore() (*tls.Certificate, error) {
 	case !key.null:
 		switch {
 		case kind != "PEM":
-			return nil, problem("ssl.keystore.key", "ssl.keystore.key: SSL private key can be specified only for PEM, but key store type is %s.", kind)
+			return nil, configdef.ErrorOn("ssl.keystore.key", "ssl.keystore.key: SSL private key can be specified only for PEM, but key store type is %s.", kind)
 		case chain.null:
-			return nil, problem("ssl.keystore.certificate.chain", "ssl.keystore.certificate.chain: SSL private key is specified, but certificate chain is not specified.")
+			return nil, configdef.ErrorOn("ssl.keystore.certificate.chain", "ssl.keystore.certificate.chain: SSL private key is specified, but certificate chain is not specified.")
 		case !location.null:
-			return nil, problem("ssl.keystore.location", "ssl.keystore.location: Both SSL key store location and separate private key are specified.")
+			return nil, configdef.ErrorOn("ssl.keystore.location", "ssl.keystore.location: Both SSL key store location and separate private key are specified.")
 		case !password.null:
-			return nil, problem("ssl.keystore.password", "ssl.keystore.password: %s", pemPassword)
+			return nil, configdef.ErrorOn("ssl.keystore.password", "ssl.keystore.password: %s", pemPassword)
 		}
-		return pemKey("ssl.keystore.key", []byte(key.text), []byte(chain.text), keyPass)
+		return pemKey("ssl.keystore.key", "ssl.keystore.key", []byte(key.text), []byte(chain.text), keyPass)
 	case !chain.null:
-		return nil, problem("ssl.keystore.key", "ssl.keystore.key: SSL certificate chain is specified, but private key is not specified")
+		return nil, configdef.ErrorOn("ssl.keystore.key", "ssl.keystore.key: SSL certificate chain is specified, but private key is not specified")
 	case location.null && !password.null:
-		return nil, problem("ssl.keystore.location", "ssl.keystore.location: SSL key store is not specified, but key store password is specified.")
+		return nil, configdef.ErrorOn("ssl.keystore.location", "ssl.keystore.location: SSL key store is not specified, but key store password is specified.")
 	case location.null:
 		return nil, nil
 	case kind == "PEM" && !password.null:
-		return nil, problem("ssl.keystore.password", "ssl.keystore.password: %s", pemPassword)
+		return nil, configdef.ErrorOn("ssl.keystore.password", "ssl.keystore.password: %s", pemPassword)
 	case kind != "PEM" && password.null:
-		return nil, problem("ssl.keystore.password", "ssl.keystore.password: SSL key store is specified, but key store password is not specified.")
+		return nil, configdef.ErrorOn("ssl.keystore.password", "ssl.keystore.password: SSL key store is specified, but key store password is not specified.")
 	}
 	const name = "ssl.keystore.location"
 	data, err := os.ReadFile(location.text)
 	if err != nil {
-		return nil, problem(name, "reading ssl.keystore.location: %v", err)
+		return nil, configdef.ErrorOn(name, "reading ssl.keystore.location: %v", err)
 	}
 	if kind == "PEM" {
-		return pemKey(name, data, data, keyPass)
+		return pemKey(name, name+" "+location.text, data, data, keyPass)
 	}
 	if isJKS(data) {
 		return jksKey(data, password, keyPass, location.text)
@@ -70,7 +72,7 @@ func (t *tlsProps) keyStore() (*tls.Certificate, error) {
 	// PKCS12 has one password for everything.
 	private, leaf, more, err := pkcs12.DecodeChain(data, password.text)
 	if err != nil {
-		return nil, problem(name, "reading ssl.keystore.location %s: %v", location.text, err)
+		return nil, unreadable("keystore", location.text, err)
 	}
 	cert := &tls.Certificate{PrivateKey: private, Leaf: leaf, Certificate: [][]byte{leaf.Raw}}
 	for _, c := range more {
@@ -96,27 +98,27 @@ func (t *tlsProps) trustStore() (*x509.CertPool, error) {
 	case !inline.null:
 		switch {
 		case kind != "PEM":
-			return nil, problem("ssl.truststore.certificates", "ssl.truststore.certificates: SSL trust store certs can be specified only for PEM, but trust store type is %s.", kind)
+			return nil, configdef.ErrorOn("ssl.truststore.certificates", "ssl.truststore.certificates: SSL trust store certs can be specified only for PEM, but trust store type is %s.", kind)
 		case !location.null:
-			return nil, problem("ssl.truststore.location", "ssl.truststore.location: Both SSL trust store location and separate trust certificates are specified.")
+			return nil, configdef.ErrorOn("ssl.truststore.location", "ssl.truststore.location: Both SSL trust store location and separate trust certificates are specified.")
 		case !password.null:
-			return nil, problem("ssl.truststore.password", "ssl.truststore.password: %s", pemPassword)
+			return nil, configdef.ErrorOn("ssl.truststore.password", "ssl.truststore.password: %s", pemPassword)
 		}
-		return pool("ssl.truststore.certificates", []byte(inline.text))
+		return pool("ssl.truststore.certificates", "ssl.truststore.certificates", []byte(inline.text))
 	case location.null && !password.null:
-		return nil, problem("ssl.truststore.location", "ssl.truststore.location: SSL trust store is not specified, but trust store password is specified.")
+		return nil, configdef.ErrorOn("ssl.truststore.location", "ssl.truststore.location: SSL trust store is not specified, but trust store password is specified.")
 	case location.null:
 		return nil, nil
 	case kind == "PEM" && !password.null:
-		return nil, problem("ssl.truststore.password", "ssl.truststore.password: %s", pemPassword)
+		return nil, configdef.ErrorOn("ssl.truststore.password", "ssl.truststore.password: %s", pemPassword)
 	}
 	const name = "ssl.truststore.location"
 	data, err := os.ReadFile(location.text)
 	if err != nil {
-		return nil, problem(name, "reading ssl.truststore.location: %v", err)
+		return nil, configdef.ErrorOn(name, "reading ssl.truststore.location: %v", err)
 	}
 	if kind == "PEM" {
-		return pool(name, data)
+		return pool(name, name+" "+location.text, data)
 	}
 	var certs []*x509.Certificate
 	if isJKS(data) {
@@ -130,7 +132,7 @@ func (t *tlsProps) trustStore() (*x509.CertPool, error) {
 		err = errors.New("it holds no trusted certificate")
 	}
 	if err != nil {
-		return nil, problem(name, "reading ssl.truststore.location %s: %v", location.text, err)
+		return nil, unreadable("truststore", location.text, err)
 	}
 	p := x509.NewCertPool()
 	for _, c := range certs {
@@ -141,7 +143,7 @@ func (t *tlsProps) trustStore() (*x509.CertPool, error) {
 
 func storeType(name, kind, text string) error {
 	if !slices.Contains([]string{"JKS", "PKCS12", "PEM"}, kind) {
-		return invalid(name, text, "only JKS, PKCS12 and PEM are supported")
+		return configdef.InvalidValue(name, text, "only JKS, PKCS12 and PEM are supported")
 	}
 	return nil
 }
@@ -179,16 +181,28 @@ func openJKS(data []byte, password value) (keystore.KeyStore, error) {
 	}
 	err := ks.Load(bytes.NewReader(data), []byte(password.text))
 	if err != nil && strings.Contains(err.Error(), "invalid digest") {
-		err = errors.New("the password is wrong or the file is damaged")
+		err = errPassword
 	}
 	return ks, err
+}
+
+var errPassword = errors.New("the password is wrong or the file is damaged")
+
+// unreadable is the error about a store that cannot be read; about its password where
+// that is the reason.
+func unreadable(store, file string, err error) *configdef.Error {
+	location, password := "ssl."+store+".location", "ssl."+store+".password"
+	if errors.Is(err, errPassword) || errors.Is(err, pkcs12.ErrIncorrectPassword) {
+		return configdef.ErrorOn(password, "reading %s %s with %s: %v", location, file, password, errPassword)
+	}
+	return configdef.ErrorOn(location, "reading %s %s: %v", location, file, err)
 }
 
 func jksKey(data []byte, password, keyPass value, location string) (*tls.Certificate, error) {
 	const name = "ssl.keystore.location"
 	ks, err := openJKS(data, password)
 	if err != nil {
-		return nil, problem(name, "reading ssl.keystore.location %s: %v", location, err)
+		return nil, unreadable("keystore", location, err)
 	}
 	if keyPass.null {
 		keyPass = password
@@ -199,22 +213,22 @@ func jksKey(data []byte, password, keyPass value, location string) (*tls.Certifi
 		}
 		entry, err := ks.GetPrivateKeyEntry(alias, []byte(keyPass.text))
 		if err != nil {
-			return nil, problem("ssl.key.password", "reading the key %q in ssl.keystore.location %s with ssl.key.password: %v", alias, location, err)
+			return nil, configdef.ErrorOn("ssl.key.password", "reading the key %q in ssl.keystore.location %s with ssl.key.password: %v", alias, location, err)
 		}
 		private, err := x509.ParsePKCS8PrivateKey(entry.PrivateKey)
 		if err != nil {
-			return nil, problem(name, "reading the key %q in ssl.keystore.location %s: %v", alias, location, err)
+			return nil, configdef.ErrorOn(name, "reading the key %q in ssl.keystore.location %s: %v", alias, location, err)
 		}
 		cert := &tls.Certificate{PrivateKey: private}
 		for _, c := range entry.CertificateChain {
 			cert.Certificate = append(cert.Certificate, c.Content)
 		}
 		if len(cert.Certificate) == 0 {
-			return nil, problem(name, "reading the key %q in ssl.keystore.location %s: it has no certificate", alias, location)
+			return nil, configdef.ErrorOn(name, "reading the key %q in ssl.keystore.location %s: it has no certificate", alias, location)
 		}
 		return cert, nil
 	}
-	return nil, problem(name, "reading ssl.keystore.location %s: it holds no private key", location)
+	return nil, configdef.ErrorOn(name, "reading ssl.keystore.location %s: it holds no private key", location)
 }
 
 func jksTrusted(data []byte, password value) ([]*x509.Certificate, error) {
@@ -249,8 +263,8 @@ func jksTrusted(data []byte, password value) ([]*x509.Certificate, error) {
 }
 
 // pemKey reads a private key and its certificates from PEM text. One text may hold
-// both.
-func pemKey(name string, keyText, chainText []byte, password value) (*tls.Certificate, error) {
+// both. Errors are about a setting; where is its name, with that of the file.
+func pemKey(name, where string, keyText, chainText []byte, password value) (*tls.Certificate, error) {
 	cert := &tls.Certificate{}
 	for _, block := range blocks(keyText) {
 		if !strings.HasSuffix(block.Type, "PRIVATE KEY") {
@@ -258,13 +272,13 @@ func pemKey(name string, keyText, chainText []byte, password value) (*tls.Certif
 		}
 		private, err := privateKey(block, password)
 		if err != nil {
-			return nil, problem(name, "reading the private key in %s: %v", name, err)
+			return nil, configdef.ErrorOn(name, "reading the private key in %s: %v", where, err)
 		}
 		cert.PrivateKey = private
 		break
 	}
 	if cert.PrivateKey == nil {
-		return nil, problem(name, "reading %s: it holds no private key in PEM form", name)
+		return nil, configdef.ErrorOn(name, "reading %s: it holds no private key in PEM form", where)
 	}
 	for _, block := range blocks(chainText) {
 		if block.Type == "CERTIFICATE" {
@@ -272,20 +286,20 @@ func pemKey(name string, keyText, chainText []byte, password value) (*tls.Certif
 		}
 	}
 	if len(cert.Certificate) == 0 {
-		return nil, problem(name, "reading %s: there is no certificate in PEM form for the private key", name)
+		return nil, configdef.ErrorOn(name, "reading %s: there is no certificate in PEM form for the private key", where)
 	}
 	leaf, err := x509.ParseCertificate(cert.Certificate[0])
 	if err != nil {
-		return nil, problem(name, "reading the certificate for %s: %v", name, err)
+		return nil, configdef.ErrorOn(name, "reading the certificate for %s: %v", where, err)
 	}
 	if !matches(cert.PrivateKey, leaf) {
-		return nil, problem(name, "reading %s: the private key is not the first certificate's", name)
+		return nil, configdef.ErrorOn(name, "reading %s: the private key is not the first certificate's", where)
 	}
 	cert.Leaf = leaf
 	return cert, nil
 }
 
-func pool(name string, text []byte) (*x509.CertPool, error) {
+func pool(name, where string, text []byte) (*x509.CertPool, error) {
 	p := x509.NewCertPool()
 	n := 0
 	for _, block := range blocks(text) {
@@ -294,13 +308,13 @@ func pool(name string, text []byte) (*x509.CertPool, error) {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, problem(name, "reading certificate %d in %s: %v", n+1, name, err)
+			return nil, configdef.ErrorOn(name, "reading certificate %d in %s: %v", n+1, where, err)
 		}
 		p.AddCert(c)
 		n++
 	}
 	if n == 0 {
-		return nil, problem(name, "reading %s: it holds no certificate in PEM form", name)
+		return nil, configdef.ErrorOn(name, "reading %s: it holds no certificate in PEM form", where)
 	}
 	return p, nil
 }

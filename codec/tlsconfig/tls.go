@@ -7,34 +7,11 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/troupeio/troupe/codec/configdef"
 )
-
-// Error is a bad value of one setting. Its text is the one that Kafka's
-// ConfigException has, and never contains the value of a password.
-type Error struct {
-	// Name is the setting without prefix.
-	Name string
-	// Text is the whole message.
-	Text string
-}
-
-// Error returns the message.
-func (e *Error) Error() string { return e.Text }
-
-// invalid builds Kafka's message for a value that doesn't fit its setting.
-func invalid(name, shown, why string) *Error {
-	return &Error{Name: name, Text: "Invalid value " + shown + " for configuration " + name + ": " + why}
-}
-
-// problem builds an error with a text of its own, which must name the setting.
-func problem(name, format string, args ...any) *Error {
-	return &Error{Name: name, Text: fmt.Sprintf(format, args...)}
-}
 
 // value is the text of a setting.
 type value struct {
@@ -78,7 +55,7 @@ func valueOf(props map[string]string, name string) value {
 // certificate as ssl.client.auth (none, requested, required) says. Files are read
 // once, now.
 //
-// The error joins all that is wrong, an [*Error] each.
+// The error joins all that is wrong, a [*configdef.Error] each.
 func New(props map[string]string, server bool) (*tls.Config, error) {
 	t := tlsProps{get: map[string]value{}}
 	for _, name := range read {
@@ -140,7 +117,7 @@ func (t *tlsProps) versions(c *tls.Config) {
 	for _, name := range enabled.list {
 		v, ok := tlsVersion(name)
 		if !ok {
-			t.note(invalid("ssl.enabled.protocols", name, "only TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3 are supported"))
+			t.note(configdef.InvalidValue("ssl.enabled.protocols", name, "only TLSv1, TLSv1.1, TLSv1.2 and TLSv1.3 are supported"))
 			continue
 		}
 		found = append(found, v)
@@ -154,7 +131,7 @@ func (t *tlsProps) versions(c *tls.Config) {
 	}
 	top, ok := tlsVersion(protocol.text)
 	if !ok {
-		t.note(invalid("ssl.protocol", protocol.text, "only TLS, TLSv1.2 and TLSv1.3 are supported"))
+		t.note(configdef.InvalidValue("ssl.protocol", protocol.text, "only TLS, TLSv1.2 and TLSv1.3 are supported"))
 		return
 	}
 	if enabled.set {
@@ -180,7 +157,7 @@ func (t *tlsProps) suites(c *tls.Config) {
 		s, ok := ids[name]
 		switch {
 		case !ok:
-			t.note(invalid("ssl.cipher.suites", name, "no such cipher suite"))
+			t.note(configdef.InvalidValue("ssl.cipher.suites", name, "no such cipher suite"))
 		case slices.Contains(s.SupportedVersions, tls.VersionTLS13):
 			modern = true
 		default:
@@ -194,7 +171,7 @@ func (t *tlsProps) suites(c *tls.Config) {
 		c.MinVersion = max(c.MinVersion, tls.VersionTLS13)
 	}
 	if c.MinVersion > c.MaxVersion {
-		t.note(problem("ssl.cipher.suites", "ssl.cipher.suites has no cipher suite for the versions in ssl.enabled.protocols"))
+		t.note(configdef.ErrorOn("ssl.cipher.suites", "ssl.cipher.suites has no cipher suite for the versions in ssl.enabled.protocols"))
 	}
 }
 
@@ -207,7 +184,7 @@ func (t *tlsProps) client(c *tls.Config, roots *x509.CertPool) {
 		c.InsecureSkipVerify = true
 		c.VerifyConnection = verifyChain(roots)
 	default:
-		t.note(invalid("ssl.endpoint.identification.algorithm", v.text, "only https and the empty string are supported"))
+		t.note(configdef.InvalidValue("ssl.endpoint.identification.algorithm", v.text, "only https and the empty string are supported"))
 	}
 }
 
@@ -228,7 +205,7 @@ func verifyChain(roots *x509.CertPool) func(tls.ConnectionState) error {
 
 func (t *tlsProps) server(c *tls.Config, roots *x509.CertPool, auth string, haveKey bool) {
 	if !haveKey && len(t.errs) == 0 {
-		t.note(problem("ssl.keystore.location", "a TLS listener needs a key: set ssl.keystore.location, or ssl.keystore.key and ssl.keystore.certificate.chain"))
+		t.note(configdef.ErrorOn("ssl.keystore.location", "a TLS listener needs a key: set ssl.keystore.location, or ssl.keystore.key and ssl.keystore.certificate.chain"))
 	}
 	c.ClientCAs = roots
 	switch auth {
@@ -239,6 +216,6 @@ func (t *tlsProps) server(c *tls.Config, roots *x509.CertPool, auth string, have
 	case "required":
 		c.ClientAuth = tls.RequireAndVerifyClientCert
 	default:
-		t.note(invalid("ssl.client.auth", auth, "String must be one of: required, requested, none"))
+		t.note(configdef.InvalidValue("ssl.client.auth", auth, "String must be one of: required, requested, none"))
 	}
 }
