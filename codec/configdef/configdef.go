@@ -121,6 +121,7 @@ type Def struct {
 	byName  map[string]*Key
 	groups  []string
 	classes ClassResolver
+	rules   []rule
 }
 
 // New returns a Def of the given keys.
@@ -180,7 +181,7 @@ func (d *Def) SetClasses(r ClassResolver) *Def {
 
 // Copy returns a Def with the same keys that can be extended on its own.
 func (d *Def) Copy() *Def {
-	out := &Def{byName: make(map[string]*Key), groups: slices.Clone(d.groups), classes: d.classes}
+	out := &Def{byName: make(map[string]*Key), groups: slices.Clone(d.groups), classes: d.classes, rules: slices.Clone(d.rules)}
 	for _, k := range d.keys {
 		c := *k
 		out.keys = append(out.keys, &c)
@@ -189,17 +190,18 @@ func (d *Def) Copy() *Def {
 	return out
 }
 
-// Merge adds the keys of other, in their order, and returns d.
+// Merge adds the keys of other, in their order, and its rules, and returns d.
 func (d *Def) Merge(other *Def) *Def {
 	for _, k := range other.keys {
 		d.Define(*k)
 	}
-	return d
+	return d.TakeRules(other)
 }
 
 // Embed adds the keys of child, sorted as for display, with a prefix before their
 // names, in the group (child groups become "group: theirs"), numbered on from
-// order. Their validators still see the names without prefix. It is ConfigDef.embed.
+// order. Their validators and rules still see the names without prefix. It is
+// ConfigDef.embed.
 func (d *Def) Embed(prefix, group string, order int, child *Def) *Def {
 	for _, k := range child.Sorted() {
 		c := *k
@@ -222,6 +224,9 @@ func (d *Def) Embed(prefix, group string, order int, child *Def) *Def {
 			c.Recommender = embeddedRecommender{k.Recommender, prefix}
 		}
 		d.Define(c)
+	}
+	for _, r := range child.rules {
+		d.rules = append(d.rules, r.embed(prefix))
 	}
 	return d
 }

@@ -215,6 +215,39 @@ func TestEmbed(t *testing.T) {
 	}
 }
 
+// TestRules: what is wrong between settings is found by validation, under the name that
+// a setting has there, and by parsing; a setting with an error of its own gets no other.
+func TestRules(t *testing.T) {
+	child := New(Key{Name: "a", Type: Int, Default: 0}, Key{Name: "b", Type: Int, Default: 0}).AddRule(func(v *Values) []*Error {
+		if v.Int("a") <= v.Int("b") {
+			return nil
+		}
+		return []*Error{ErrorOn("a", "a is more than b, which is %s", v.Originals()["b"]), ErrorOn("b", "b is less")}
+	})
+	props := map[string]string{"t.x.a": "2", "t.x.b": "1"}
+	embedded := New(Key{Name: "first", Type: String}).Embed("t.x.", "T", 0, child)
+	for _, d := range []*Def{embedded, embedded.Copy(), New().Merge(embedded), New().Embed("t.", "T", 0, New().Embed("x.", "X", 0, child))} {
+		got := map[string][]string{}
+		for _, v := range d.Validate(Nullable(props)) {
+			got[v.Name] = v.Errors
+		}
+		if len(got["first"]) > 0 || !slices.Equal(got["t.x.a"], []string{"a is more than b, which is 1"}) || !slices.Equal(got["t.x.b"], []string{"b is less"}) {
+			t.Errorf("got %q", got)
+		}
+		if _, err := d.Parse(props); err == nil || err.Error() != "a is more than b, which is 1" {
+			t.Errorf("parsing: %v", err)
+		}
+	}
+	for _, v := range child.Validate(Nullable(map[string]string{"a": "2", "b": "x"})) {
+		if want := map[string]int{"a": 1, "b": 1}[v.Name]; len(v.Errors) != want {
+			t.Errorf("%s: %q", v.Name, v.Errors)
+		}
+	}
+	if _, err := child.Parse(map[string]string{"a": "1", "b": "1"}); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestErrors(t *testing.T) {
 	a, b := InvalidValue("a", 1, "why"), ErrorOn("b", "b: %d", 2)
 	got := Errors(errors.Join(a, fmt.Errorf("more: %w", b), errors.New("other")))

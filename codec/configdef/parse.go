@@ -45,6 +45,11 @@ func (d *Def) ParseNullable(props map[string]*string) (*Values, error) {
 		}
 		v.parsed[k.Name] = value
 	}
+	for _, r := range d.rules {
+		if found := r.find(v.parsed, props); len(found) > 0 {
+			return nil, found[0]
+		}
+	}
 	return v, nil
 }
 

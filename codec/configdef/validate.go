@@ -14,8 +14,9 @@ func (v *ConfigValue) AddError(message string) { v.Errors = append(v.Errors, mes
 
 // Validate checks a configuration as ConfigDef.validate does: every key is looked
 // at, a missing or unreadable one goes to its validator as null, and each message
-// is kept. The answer has one value for each key, in the order in which they were
-// declared, and then one for each dependent that was not declared.
+// is kept. Then the rules are asked. The answer has one value for each key, in the
+// order in which they were declared, and then one for each dependent that was not
+// declared.
 func (d *Def) Validate(props map[string]*string) []*ConfigValue {
 	out := make([]*ConfigValue, 0, len(d.keys))
 	byName := make(map[string]*ConfigValue, len(d.keys))
@@ -69,6 +70,19 @@ func (d *Def) Validate(props map[string]*string) []*ConfigValue {
 		}
 		parsed[k.Name] = value
 	})
+	sound := make(map[string]any, len(parsed))
+	for name, value := range parsed {
+		if len(byName[name].Errors) == 0 {
+			sound[name] = value
+		}
+	}
+	for _, r := range d.rules {
+		for _, e := range r.find(sound, props) {
+			if _, ok := sound[e.Name]; ok {
+				byName[e.Name].AddError(e.Message)
+			}
+		}
+	}
 	walk(func(k *Key, v *ConfigValue) {
 		if k.Recommender != nil {
 			values, err := k.Recommender.ValidValues(k.Name, parsed)

@@ -98,7 +98,53 @@ func Def() *configdef.Def {
 		k.Name = sslPrefix + k.Name
 		d.Define(k)
 	}
-	return d
+	return d.AddRule(faults).AddRule(tlsFaults)
+}
+
+// faults is the rule about what belongs together.
+func faults(v *configdef.Values) (out []*configdef.Error) {
+	add := func(name, format string, args ...any) { out = append(out, configdef.ErrorOn(name, format, args...)) }
+	user := ""
+	for _, text := range v.List(URLSetting) {
+		if u, err := addressOf(text); err == nil && u.User != nil {
+			user = u.User.Username()
+		}
+	}
+	if v.String(BasicSourceSetting) == "USER_INFO" {
+		var ok bool
+		if user, _, ok = strings.Cut(userInfo(v), ":"); !ok {
+			add(UserInfoSetting, "%s must be user:password, because %s is USER_INFO", UserInfoSetting, BasicSourceSetting)
+		}
+	}
+	if user != "" && v.Password(BearerTokenSetting).Reveal() != "" {
+		add(BearerTokenSetting, "%s and a user and password for the schema registry are both given; a request can only carry one of them", BearerTokenSetting)
+	}
+	host, port := v.String(ProxyHostSetting), v.Int(ProxyPortSetting)
+	switch {
+	case host != "" && (port <= 0 || port > 65535):
+		out = append(out, configdef.InvalidValue(ProxyPortSetting, v.Raw(ProxyPortSetting), "with "+ProxyHostSetting+" it must be a port, 1 to 65535"))
+	case host != "" && proxyURL(host, port) == nil:
+		out = append(out, configdef.InvalidValue(ProxyHostSetting, host, "it is not the name of a host"))
+	case host == "" && port != -1 && v.Given(ProxyPortSetting):
+		add(ProxyHostSetting, "%s is given and %s is not: a proxy needs both", ProxyPortSetting, ProxyHostSetting)
+	}
+	return out
+}
+
+func userInfo(v *configdef.Values) string {
+	if info := v.Password(UserInfoSetting).Reveal(); info != "" {
+		return info
+	}
+	return v.Password(OldUserInfoSetting).Reveal()
+}
+
+// proxyURL is the address of a proxy, nil where the host is none.
+func proxyURL(host string, port int) *url.URL {
+	u, err := url.Parse("http://" + net.JoinHostPort(host, strconv.Itoa(port)))
+	if err != nil {
+		return nil
+	}
+	return u
 }
 
 // sslKeys are Kafka's settings of TLS.
@@ -143,8 +189,7 @@ type transport struct {
 
 func milliseconds(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 
-// transportOf reads the settings that concern the connection. Its errors are
-// [configdef.Error] values.
+// transportOf reads the settings that concern the connection, which fit together.
 func transportOf(v *configdef.Values) (*transport, error) {
 	t := &transport{
 		bearer:         v.Password(BearerTokenSetting).Reveal(),
@@ -156,31 +201,17 @@ func transportOf(v *configdef.Values) (*transport, error) {
 		cacheSize:      v.Int(MaxSchemasSetting),
 		latestSize:     v.Int(LatestCacheSizeSetting),
 		latestTTL:      time.Duration(v.Int(LatestCacheTTLSetting)) * time.Second,
-		ssl:            map[string]string{},
+		ssl:            sslOf(v),
 	}
 	for _, text := range v.List(URLSetting) {
 		e, err := endpointOf(text, v)
 		if err != nil {
 			return nil, err
 		}
-		if t.bearer != "" && e.user != "" {
-			return nil, configdef.Errorf("%s and a user and password for the schema registry are both given; a request can only carry one of them", BearerTokenSetting)
-		}
 		t.endpoints = append(t.endpoints, e)
 	}
 	if host := v.String(ProxyHostSetting); host != "" {
-		port := v.Raw(ProxyPortSetting)
-		u, err := url.Parse("http://" + net.JoinHostPort(host, strconv.Itoa(v.Int(ProxyPortSetting))))
-		if err != nil || v.Int(ProxyPortSetting) <= 0 || v.Int(ProxyPortSetting) > 65535 {
-			return nil, configdef.InvalidValue(ProxyPortSetting, port, "with "+ProxyHostSetting+" it must be a port, 1 to 65535")
-		}
-		t.proxy = u
-	}
-	given := v.Originals()
-	for _, k := range sslKeys {
-		if text, ok := given[sslPrefix+k.Name]; ok {
-			t.ssl[k.Name] = text
-		}
+		t.proxy = proxyURL(host, v.Int(ProxyPortSetting))
 	}
 	return t, nil
 }
@@ -212,15 +243,7 @@ func endpointOf(text string, v *configdef.Values) (endpoint, error) {
 	}
 	var e endpoint
 	if v.String(BasicSourceSetting) == "USER_INFO" {
-		info := v.Password(UserInfoSetting).Reveal()
-		if info == "" {
-			info = v.Password(OldUserInfoSetting).Reveal()
-		}
-		user, password, ok := strings.Cut(info, ":")
-		if !ok {
-			return endpoint{}, configdef.Errorf("%s must be user:password, because %s is USER_INFO", UserInfoSetting, BasicSourceSetting)
-		}
-		e.user, e.password = user, password
+		e.user, e.password, _ = strings.Cut(userInfo(v), ":")
 	} else if u.User != nil {
 		e.user = u.User.Username()
 		e.password, _ = u.User.Password()

@@ -217,6 +217,7 @@ func (a alias) enrich(d *configdef.Def, plugins catalog, name string, props map[
 				return err
 			}
 		}
+		own.TakeRules(plugin.Def)
 	}
 	for _, k := range own.Keys() {
 		if d.Key(prefix+k.Name) != nil {

@@ -43,6 +43,7 @@ type castField struct {
 func castSpec() spec {
 	return spec{
 		name: "Cast", sides: true,
+		paths: []string{"spec"},
 		keys: []configdef.Key{
 			{Name: "spec", Type: configdef.List, Default: configdef.Required, Importance: configdef.High,
 				Validator: configdef.Lambda(func(_ string, value any) error {

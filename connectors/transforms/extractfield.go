@@ -23,6 +23,7 @@ type extractField struct {
 func extractFieldSpec() spec {
 	return spec{
 		name: "ExtractField", sides: true,
+		paths: []string{"field"},
 		keys: []configdef.Key{
 			{Name: "field", Type: configdef.String, Default: configdef.Required, Importance: configdef.Medium, Doc: "Field name to extract."},
 			syntaxKey(),

@@ -32,6 +32,7 @@ func headerFromSpec() spec {
 	}
 	return spec{
 		name: "HeaderFrom", sides: true,
+		paths: []string{"fields"},
 		keys: []configdef.Key{
 			list("fields", "Field names in the record whose values are to be copied or moved to headers."),
 			list("headers", "Header names, in the same order as the field names listed in the fields configuration property."),

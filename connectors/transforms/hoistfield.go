@@ -18,6 +18,7 @@ type hoistField struct {
 func hoistFieldSpec() spec {
 	return spec{
 		name: "HoistField", sides: true,
+		paths: []string{"hoisted"},
 		keys: []configdef.Key{
 			{Name: "field", Type: configdef.String, Default: configdef.Required, Importance: configdef.Medium,
 				Doc: "Field name for the single field that will be created in the resulting Struct or Map."},

@@ -49,6 +49,7 @@ func insertFieldSpec() spec {
 	}
 	return spec{
 		name: "InsertField", sides: true,
+		paths: []string{"topic.field", "partition.field", "offset.field", "timestamp.field", "static.field"},
 		keys: []configdef.Key{
 			key("topic.field", "Field name for Kafka topic."+suffix),
 			key("partition.field", "Field name for Kafka partition."+suffix),

@@ -24,6 +24,7 @@ type maskField struct {
 func maskFieldSpec() spec {
 	return spec{
 		name: "MaskField", sides: true,
+		paths: []string{"fields"},
 		keys: []configdef.Key{
 			{Name: "fields", Type: configdef.List, Default: configdef.Required, Importance: configdef.High,
 				Validator: configdef.NonEmptyList(), Doc: "Names of fields to mask."},

@@ -1,6 +1,7 @@
 package transforms
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/troupeio/troupe/codec/configdef"
@@ -34,6 +35,48 @@ func syntaxKey() configdef.Key {
 }
 
 func usesPaths(c *configdef.Values) bool { return strings.EqualFold(c.String(syntaxVersion), "V2") }
+
+// pathFaults is the rule about paths: a backtick that begins one has its partner.
+func (s *spec) pathFaults(c *configdef.Values) (out []*configdef.Error) {
+	if slices.ContainsFunc(s.keys, func(k configdef.Key) bool { return k.Name == syntaxVersion }) && !usesPaths(c) {
+		return nil
+	}
+	for _, name := range s.paths {
+		for _, path := range pathsIn(name, c.Raw(name)) {
+			if _, err := parsePath(path); err != nil {
+				out = append(out, configdef.ErrorOn(name, "%s", err))
+				break
+			}
+		}
+	}
+	return out
+}
+
+// pathsIn returns the paths in the value of a setting.
+func pathsIn(name string, value any) []string {
+	text, ok := value.(string)
+	if ok {
+		if n := len(text); n > 0 && strings.HasSuffix(name, ".field") && strings.ContainsRune("!?", rune(text[n-1])) {
+			text = text[:n-1] // InsertField says there whether the field is required
+		}
+		return []string{text}
+	}
+	list, _ := value.([]string)
+	if name != "spec" && name != "renames" {
+		return list
+	}
+	var out []string
+	for _, pair := range list {
+		parts := splitColon(pair)
+		if len(parts) == 2 {
+			out = append(out, trim(parts[0]))
+		}
+		if name == "renames" {
+			out = append(out, parts[1:]...) // a name, which may be in backticks
+		}
+	}
+	return out
+}
 
 // pathStep is one step of a path: into a field, and from there into the elements
 // of an array, of an array of arrays and so on.

@@ -21,6 +21,7 @@ type spec struct {
 	sides  bool   // has $Key and $Value forms
 	header bool   // and a $Header form
 	keys   []configdef.Key
+	paths  []string // the settings that hold paths of fields, or names, by field.syntax.version
 	// One of the two is set. They return ConfigExceptions as errors of
 	// connectors or configdef.
 	transform func(side side, c *configdef.Values) (connectors.Transformation, error)
@@ -56,7 +57,13 @@ func Plugins() []connectors.Plugin {
 	return out
 }
 
-func (s *spec) def() *configdef.Def { return configdef.New(s.keys...) }
+func (s *spec) def() *configdef.Def {
+	d := configdef.New(s.keys...)
+	if len(s.paths) > 0 {
+		d.AddRule(s.pathFaults)
+	}
+	return d
+}
 
 func (s *spec) transformPlugin(suffix string, side side) connectors.Plugin {
 	class, version := pkg+s.name+suffix, connectors.KafkaVersion

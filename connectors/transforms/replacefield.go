@@ -40,6 +40,7 @@ func replaceFieldSpec() spec {
 	}, "list of colon-delimited pairs, e.g. <code>foo:bar,abc:xyz</code>")
 	return spec{
 		name: "ReplaceField", sides: true,
+		paths: []string{"exclude", "include", "renames"},
 		keys: []configdef.Key{
 			key("exclude", "Fields to exclude. This takes precedence over the fields to include."),
 			key("include", "Fields to include. If specified, only these fields will be used."),

@@ -62,6 +62,7 @@ type timestampPlan struct {
 func timestampConverterSpec() spec {
 	return spec{
 		name: "TimestampConverter", sides: true,
+		paths: []string{"field"},
 		keys: []configdef.Key{
 			{Name: "field", Type: configdef.String, Default: "", Importance: configdef.High,
 				Doc: "The field containing the timestamp, or empty if the entire value is a timestamp"},

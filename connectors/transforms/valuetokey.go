@@ -24,7 +24,8 @@ type keyPlan struct {
 
 func valueToKeySpec() spec {
 	return spec{
-		name: "ValueToKey",
+		name:  "ValueToKey",
+		paths: []string{"fields"},
 		keys: []configdef.Key{
 			{Name: "fields", Type: configdef.List, Default: configdef.Required, Importance: configdef.High,
 				Validator: configdef.NonEmptyList(), Doc: "Field names on the record value to extract as the record key."},

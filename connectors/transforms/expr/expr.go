@@ -10,6 +10,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/troupeio/troupe/codec/configdef"
@@ -30,6 +31,9 @@ const (
 	keySetting     = "key"
 	costSetting    = "cost.limit"
 )
+
+// expressions are the settings that are one.
+var expressions = []string{dropSetting, fieldsSetting, topicSetting, headersSetting, keySetting}
 
 // cachedSchemas is how many schemas the transform remembers programs for.
 const cachedSchemas = 16
@@ -74,7 +78,14 @@ func def() *configdef.Def {
 		expression(keySetting, anything, "The record's key."),
 		configdef.Key{Name: costSetting, Type: configdef.Long, Default: 10_000, Importance: configdef.Low, Validator: configdef.AtLeast(1),
 			Doc: "How much one expression may do for one record, in CEL's units of cost: about one for each operator and each element looked at. More is an error of the record."},
-	)
+	).AddRule(func(c *configdef.Values) []*configdef.Error {
+		given := c.Originals() // what is wrong by itself is there all the same
+		if slices.ContainsFunc(slices.Concat(expressions, []string{renameSetting}), func(name string) bool { return strings.TrimSpace(given[name]) != "" }) {
+			return nil
+		}
+		return []*configdef.Error{configdef.ErrorOn(fieldsSetting, "%s has nothing to do: none of %s and %s is configured", Class,
+			strings.Join(expressions, ", "), renameSetting)}
+	})
 }
 
 func parseRenames(setting string, list []string) (map[string]string, error) {
@@ -102,7 +113,7 @@ type transform struct {
 
 func newTransform(c *configdef.Values) (*transform, error) {
 	t := &transform{texts: make(map[string]string), limit: uint64(c.Long(costSetting)), plans: data.NewSchemaCache[*data.SchemaCache[*plan]](cachedSchemas)}
-	for _, name := range []string{dropSetting, fieldsSetting, topicSetting, headersSetting, keySetting} {
+	for _, name := range expressions {
 		if text, ok := c.NullableString(name); ok && strings.TrimSpace(text) != "" {
 			t.texts[name] = text
 		}
@@ -110,10 +121,6 @@ func newTransform(c *configdef.Values) (*transform, error) {
 	var err error
 	if t.renames, err = parseRenames(renameSetting, c.List(renameSetting)); err != nil {
 		return nil, err
-	}
-	if len(t.texts) == 0 && len(t.renames) == 0 {
-		return nil, connectors.ConfigError("%s has nothing to do: none of %s, %s, %s, %s, %s and %s is configured", Class,
-			dropSetting, fieldsSetting, renameSetting, topicSetting, headersSetting, keySetting)
 	}
 	return t, nil
 }
