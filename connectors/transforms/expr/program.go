@@ -84,15 +84,21 @@ func check(setting, text string, wanted shape) error {
 
 // parse compiles a text as a whole.
 func (e *environment) parse(setting, text string) (*celast.AST, error) {
-	ast, issues := e.env.Compile(text)
-	if issues.Err() != nil {
-		var all []string
-		for _, i := range issues.Errors() {
-			all = append(all, fmt.Sprintf("at %d:%d: %s", i.Location.Line(), i.Location.Column()+1, i.Message))
+	ast, issues := e.env.Parse(text)
+	for issues.Err() == nil {
+		var checked *cel.Ast
+		if checked, issues = e.env.Check(ast); issues.Err() == nil {
+			return checked.NativeRep(), nil
 		}
-		return nil, fmt.Errorf("%s %s", setting, strings.Join(all, "; "))
+		if absent(ast.NativeRep(), issues.Errors()) {
+			issues = nil
+		}
 	}
-	return ast.NativeRep(), nil
+	var all []string
+	for _, i := range issues.Errors() {
+		all = append(all, fmt.Sprintf("at %d:%d: %s", i.Location.Line(), i.Location.Column()+1, i.Message))
+	}
+	return nil, fmt.Errorf("%s %s", setting, strings.Join(all, "; "))
 }
 
 func (e *environment) compile(setting, text string, wanted shape, limit uint64) (*program, error) {
