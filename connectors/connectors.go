@@ -259,6 +259,13 @@ type Transformation interface {
 	Apply(r *data.Record) (keep bool, err error)
 }
 
+// Logging is a [Transformation] that writes to the log.
+type Logging interface {
+	// SetLog gives it the task's logger, which names connector, task and transform,
+	// before the first record.
+	SetLog(log *slog.Logger)
+}
+
 // Predicate decides whether a transformation applies to a record.
 type Predicate interface {
 	Test(r *data.Record) (bool, error)

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strconv"
 	"strings"
@@ -80,7 +81,7 @@ func (b *builder) shared(ctx context.Context) (*parts, error) {
 		return nil, err
 	}
 	names := &PartNames{Transforms: map[string]PluginName{}, Predicates: map[string]PluginName{}}
-	steps, err := buildSteps(b.w.Registry, config, names)
+	steps, err := buildSteps(b.w.Registry, config, names, b.common.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +147,7 @@ func withPrefix(config map[string]string, prefix string) map[string]string {
 }
 
 // buildSteps makes the transform chain.
-func buildSteps(reg *connectors.Registry, config map[string]string, names *PartNames) ([]pipeline.Step, error) {
+func buildSteps(reg *connectors.Registry, config map[string]string, names *PartNames, log *slog.Logger) ([]pipeline.Step, error) {
 	predicates := make(map[string]connectors.Predicate)
 	for _, alias := range list(config["predicates"]) {
 		opts := withPrefix(config, "predicates."+alias+".")
@@ -180,6 +181,9 @@ func buildSteps(reg *connectors.Registry, config map[string]string, names *PartN
 		t, err := p.NewTransformation(opts)
 		if err != nil {
 			return nil, configurationError("transforms."+alias, err)
+		}
+		if l, ok := t.(connectors.Logging); ok {
+			l.SetLog(log.With("transform", alias))
 		}
 		step.Transform = t
 		steps = append(steps, step)

@@ -22,32 +22,6 @@ func confluentSpecs() []spec {
 	return out
 }
 
-// tombstoneHandler deals with records whose value is null.
-type tombstoneHandler struct{ fail bool }
-
-func tombstoneHandlerSpec() spec {
-	return spec{
-		name: "TombstoneHandler",
-		keys: []configdef.Key{{Name: "behavior", Type: configdef.String, Default: "warn", Importance: configdef.Medium,
-			Validator: configdef.OneOfAnyCase("warn", "ignore", "fail"),
-			Doc:       "What becomes of a record whose value is null: `fail` is an error, `warn` and `ignore` drop it. Neither logs; dropped records are counted."}},
-		transform: func(_ side, c *configdef.Values) (connectors.Transformation, error) {
-			return tombstoneHandler{fail: strings.EqualFold(c.String("behavior"), "fail")}, nil
-		},
-	}
-}
-
-// Apply implements [connectors.Transformation].
-func (t tombstoneHandler) Apply(r *data.Record) (bool, error) {
-	switch {
-	case !r.Value.IsNull():
-		return true, nil
-	case t.fail:
-		return false, data.Errorf("Tombstone record encountered in topic %s, and behavior is fail", r.Topic)
-	}
-	return false, nil
-}
-
 // drop makes the key or value null.
 type drop struct {
 	side     side
