@@ -57,7 +57,7 @@ func (d *doctor) examineConnectors(ctx context.Context, names [2]string) error {
 		d.report.Topics = append(d.report.Topics, finding{levelNote, "a record that is ignored, as Kafka Connect ignores it", text, ""})
 	}
 	v := d.settings.Values
-	plugins := &cluster.Plugins{Registry: d.registry, Resolver: d.resolver, Policy: d.settings.Policy, GroupID: d.report.Group,
+	plugins := &cluster.Plugins{Registry: d.registry, Resolver: d.resolver, Props: d.settings.Props, Policy: d.settings.Policy, GroupID: d.report.Group,
 		Worker: connectconfig.Worker{KeyConverter: v.String("key.converter"), ValueConverter: v.String("value.converter"), HeaderConverter: v.String("header.converter")}}
 	for _, name := range held.Configs.Connectors() {
 		c := connectorReport{Name: name, Kind: "unknown", Tasks: held.Configs.TaskCount(name)}

@@ -60,7 +60,7 @@ func startNode(ctx context.Context, mode workerconfig.Mode, props map[string]str
 	if err != nil {
 		return nil, err
 	}
-	n.plugins = &cluster.Plugins{Registry: reg, Resolver: resolver, Policy: settings.Policy, Standalone: n.standalone(),
+	n.plugins = &cluster.Plugins{Registry: reg, Resolver: resolver, Props: settings.Props, Policy: settings.Policy, Standalone: n.standalone(),
 		GroupID: settings.Props["group.id"], Worker: connectconfig.Worker{KeyConverter: settings.Values.String("key.converter"),
 			ValueConverter: settings.Values.String("value.converter"), HeaderConverter: settings.Values.String("header.converter")}}
 	if err := checkConverters(reg, settings.Props); err != nil {

@@ -22,6 +22,7 @@ type Plugins struct {
 	Registry   *connectors.Registry
 	Resolver   *configprovider.Resolver
 	Worker     connectconfig.Worker
+	Props      map[string]string // the worker's, for its connectors' clients
 	Policy     kafkaclient.Policy
 	Standalone bool
 	GroupID    string
@@ -148,7 +149,8 @@ func (p *Plugins) validate(ctx context.Context, config map[string]*string) (conf
 	}
 	order := connectconfig.HashOrder(slices.Sorted(maps.Keys(full)), connectconfig.CopiedBuckets(len(full)))
 	req := connectconfig.Request{Config: full, Order: order, Plugins: connectconfig.FromRegistry(p.Registry), Worker: p.Worker,
-		Policy: connectconfig.Policy(p.Policy), ClientConfig: clientConfig}
+		Policy: connectconfig.Policy(p.Policy), ClientConfig: clientConfig,
+		ClientFaults: func(client connectconfig.Client) []*configdef.Error { return p.tlsFaults(client, resolved) }}
 	if !p.Standalone {
 		req.Distributed = &connectconfig.Distributed{GroupID: p.GroupID}
 	}
@@ -175,6 +177,25 @@ func (p *Plugins) validate(ctx context.Context, config map[string]*string) (conf
 		return err
 	})
 	return infos, err
+}
+
+// tlsFaults returns what is wrong with the TLS of a connector's client, where it has
+// TLS: files are looked for on this node.
+func (p *Plugins) tlsFaults(client connectconfig.Client, config map[string]string) []*configdef.Error {
+	var props map[string]string
+	switch client {
+	case connectconfig.Producer:
+		props = kafkaclient.ProducerProps(p.Props, config, "")
+	case connectconfig.Consumer:
+		props = kafkaclient.ConsumerProps(p.Props, config, config["name"], "")
+	default:
+		props = kafkaclient.AdminProps(p.Props, config, "")
+	}
+	if !strings.HasSuffix(strings.ToUpper(strings.TrimSpace(props["security.protocol"])), "SSL") {
+		return nil
+	}
+	_, err := kafkaclient.TLSConfig(props, false)
+	return configdef.Errors(err)
 }
 
 // recovered turns a plugin's panic during validation into an error.

@@ -100,7 +100,8 @@ A name that is in no table is accepted, changes nothing, and the log says so onc
 refuse is refused with Kafka's message. Values that are passwords never appear in messages.
 `
 
-const docsTLS = `The files are read when a client is made. A JKS or PKCS12 file must have its password; a PEM file must not have one,
+const docsTLS = `The files are read when a client is made, and when overrides that concern TLS are validated, on the node that is
+asked. A JKS or PKCS12 file must have its password; a PEM file must not have one,
 only its key may. PEM texts may stand in one line. The same settings serve TLS listeners, there with
 ` + "`ssl.client.auth`" + ` (none, requested, required).`
 

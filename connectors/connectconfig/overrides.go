@@ -81,7 +81,9 @@ func (r *Request) overrides(client Client) (*infos, error) {
 		}
 	}
 	out := &infos{}
-	for _, name := range grownOrder(slices.Sorted(maps.Keys(own))) {
+	names := grownOrder(slices.Sorted(maps.Keys(own)))
+	faults := r.clientFaults(client, names)
+	for _, name := range names {
 		value := &configdef.ConfigValue{Name: name, Visible: true}
 		var key *configdef.Key
 		if r.ClientConfig != nil {
@@ -102,7 +104,28 @@ func (r *Request) overrides(client Client) (*infos, error) {
 		if !r.Policy.allows(name) {
 			value.AddError("The '" + string(r.Policy) + "' policy does not allow '" + name + "' to be overridden in the connector configuration.")
 		}
+		for _, message := range faults[name] {
+			value.AddError(message)
+		}
 		out.addPart(prefix, key, value)
 	}
 	return out, nil
+}
+
+// clientFaults returns what is wrong with a client's TLS, by the override that it is
+// about; what is about none of them by the first that concerns TLS.
+func (r *Request) clientFaults(client Client, names []string) map[string][]string {
+	first := slices.IndexFunc(names, func(name string) bool { return strings.HasPrefix(name, "ssl.") || name == "security.protocol" })
+	if first < 0 || r.ClientFaults == nil {
+		return nil
+	}
+	out := map[string][]string{}
+	for _, e := range r.ClientFaults(client) {
+		name := e.Name
+		if !slices.Contains(names, name) {
+			name = names[first]
+		}
+		out[name] = append(out[name], e.Message)
+	}
+	return out
 }

@@ -33,6 +33,10 @@ type Request struct {
 	Worker       Worker
 	Policy       Policy // "": All
 	ClientConfig ClientConfig
+	// ClientFaults looks at the properties that a client would have together, the
+	// worker's too, and returns what is wrong, by property; nil: nothing is looked at.
+	// It is asked where overrides concern TLS.
+	ClientFaults func(client Client) []*configdef.Error
 	Distributed  *Distributed // nil: standalone
 
 	// Validator is the connector's own check of its settings against each other
