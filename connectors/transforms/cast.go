@@ -19,8 +19,8 @@ type cast struct {
 	arena       data.StructArena
 }
 
-// castSpecs is the parsed setting: the type of the whole, or types by field in
-// the order in which they were first named.
+// castSpecs is the parsed setting: the type of the whole, or types by field. The
+// order of the fields decides which of two errors shows.
 type castSpecs struct {
 	whole  data.Type
 	types  map[string]data.Type
@@ -60,7 +60,11 @@ func castSpec() spec {
 			if err != nil {
 				return nil, err
 			}
-			t := &cast{side: side, spec: specs, withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*castPlan](cachedSchemas)}
+			withDefault, err := nullDefaults(c)
+			if err != nil {
+				return nil, err
+			}
+			t := &cast{side: side, spec: specs, withDefault: withDefault, cache: data.NewSchemaCache[*castPlan](cachedSchemas)}
 			if usesPaths(c) {
 				return t.withPaths()
 			}
@@ -101,6 +105,7 @@ func parseCasts(list []string) (castSpecs, error) {
 			out.types[name] = to
 		}
 	}
+	out.fields = hashMapOrder(out.fields)
 	if out.whole != 0 && len(list) > 1 {
 		return out, connectors.ConfigError("Cast transformations that specify a type to cast the entire value to may only specify a single cast in their spec")
 	}
@@ -230,17 +235,12 @@ func (t *cast) plan(s *data.Schema) (*castPlan, error) {
 }
 
 // castSchema finishes the schema that b began, of type to: it is optional if s
-// is, and has the default of s, cast.
+// is, and has the default of s, cast. A schema that keeps the name of a logical type
+// refuses a default of its new type, as in Kafka Connect.
 func castSchema(b *data.SchemaBuilder, s *data.Schema, to data.Type) (*data.Schema, error) {
 	def, err := castValue(s, s.Default(), to)
 	if err != nil {
 		return nil, err
 	}
-	updated, err := b.SetOptional(s.Optional()).Build()
-	if err != nil {
-		return nil, err
-	}
-	// Not through the builder: a schema that keeps the name of a logical type has
-	// a default of its new type.
-	return updated.With(updated.Optional(), def), nil
+	return b.SetOptional(s.Optional()).Default(def).Build()
 }

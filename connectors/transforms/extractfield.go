@@ -26,33 +26,39 @@ func extractFieldSpec() spec {
 		paths: []string{"field"},
 		keys: []configdef.Key{
 			{Name: "field", Type: configdef.String, Default: configdef.Required, Importance: configdef.Medium, Doc: "Field name to extract."},
-			syntaxKey(),
 			replaceNullKey(),
+			syntaxKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
-			path, ok := c.NullableString("field")
-			t := &extractField{side: side, path: path, steps: []string{path}, withDefault: c.Bool(replaceNull),
-				cache: data.NewSchemaCache[*data.Schema](cachedSchemas)}
-			if !usesPaths(c) {
-				return t, nil
-			}
-			if !ok {
-				return nil, &connectors.Error{JavaClass: nullPointerException, Msg: "field is null", Class: connectors.Configuration}
-			}
-			steps, err := parsePath(path)
-			if err != nil {
-				return nil, err
-			}
-			if throughArrays(steps) {
-				return &extractElements{side: side, reader: newFieldReader(path, steps, t.withDefault)}, nil
-			}
-			t.steps = nil
-			for _, s := range steps {
-				t.steps = append(t.steps, s.name)
-			}
-			return t, nil
+			return newExtractField(side, c)
 		},
 	}
+}
+
+func newExtractField(side side, c *configdef.Values) (connectors.Transformation, error) {
+	path, ok := c.NullableString("field")
+	t := &extractField{side: side, path: path, steps: []string{path}, cache: data.NewSchemaCache[*data.Schema](cachedSchemas)}
+	var steps []pathStep
+	var err error
+	if usesPaths(c) {
+		if !ok {
+			return nil, nullSetting("field")
+		}
+		if steps, err = parsePath(path); err != nil {
+			return nil, err
+		}
+		t.steps = nil
+		for _, s := range steps {
+			t.steps = append(t.steps, s.name)
+		}
+	}
+	if t.withDefault, err = nullDefaults(c); err != nil {
+		return nil, err
+	}
+	if throughArrays(steps) {
+		return &extractElements{side: side, reader: newFieldReader(path, steps, t.withDefault)}, nil
+	}
+	return t, nil
 }
 
 // Apply implements [connectors.Transformation].

@@ -22,7 +22,7 @@ type headerFrom struct {
 type headerPlan struct {
 	schema *data.Schema
 	from   []int // slot of the original for each field of the result; of moves only
-	slots  []int // slot of each field that becomes a header
+	slots  []int // slot of each field that becomes a header, -1 where there is none
 }
 
 func headerFromSpec() spec {
@@ -46,10 +46,14 @@ func headerFromSpec() spec {
 			op := c.String("operation")
 			t := &headerFrom{
 				side: side, fields: c.List("fields"), headers: c.List("headers"), move: op == "move", purpose: "header " + op,
-				withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*headerPlan](cachedSchemas),
+				cache: data.NewSchemaCache[*headerPlan](cachedSchemas),
 			}
 			if len(t.fields) != len(t.headers) {
 				return nil, connectors.ConfigError("'fields' config must have the same number of elements as 'headers' config.")
+			}
+			var err error
+			if t.withDefault, err = nullDefaults(c); err != nil {
+				return nil, err
 			}
 			if usesPaths(c) {
 				return t.withPaths()
@@ -80,6 +84,7 @@ func (t *headerFrom) Apply(r *data.Record) (bool, error) {
 	if len(st.Values()) != len((*schema).Fields()) {
 		return false, data.Errorf("Struct schemas do not match.")
 	}
+	left := *value
 	if t.move {
 		out, vals := t.arena.New(plan.schema)
 		for i, from := range plan.from {
@@ -89,13 +94,20 @@ func (t *headerFrom) Apply(r *data.Record) (bool, error) {
 			}
 			vals[i] = v
 		}
-		*value = data.OfStruct(out)
+		left = data.OfStruct(out)
 	}
 	add := make([]data.Header, len(t.fields))
 	for i, slot := range plan.slots {
-		add[i] = data.Header{Key: t.headers[i], Schema: (*schema).Fields()[slot].Schema, Value: fieldValue(st, slot, t.withDefault)}
+		if slot < 0 {
+			return false, recordError(nullPointerException, "there is no field "+t.fields[i])
+		}
+		h := data.Header{Key: t.headers[i], Schema: (*schema).Fields()[slot].Schema, Value: fieldValue(st, slot, t.withDefault)}
+		if h.Value.IsNull() && !h.Schema.Optional() {
+			return false, data.Errorf("A null value requires an optional schema but was %s", h.Schema)
+		}
+		add[i] = h
 	}
-	*schema = plan.schema
+	*schema, *value = plan.schema, left
 	r.Headers = r.Headers.With(add...)
 	return true, nil
 }
@@ -107,11 +119,11 @@ func (t *headerFrom) plan(s *data.Schema) (*headerPlan, error) {
 	}
 	p := &headerPlan{schema: s}
 	for _, name := range t.fields {
-		f := s.Field(name)
-		if f == nil {
-			return nil, recordError(nullPointerException, "there is no field "+name)
+		slot := -1
+		if f := s.Field(name); f != nil {
+			slot = f.Index
 		}
-		p.slots = append(p.slots, f.Index)
+		p.slots = append(p.slots, slot)
 	}
 	if !t.move {
 		return p, nil
@@ -136,6 +148,9 @@ func (t *headerFrom) applyMap(r *data.Record, value *data.Value) (bool, error) {
 	for i, name := range t.fields {
 		v, _ := m.Get(name)
 		add[i] = data.Header{Key: t.headers[i], Value: v}
+		if st := v.Struct(); st != nil {
+			add[i].Schema = st.Schema() // a header takes it from the struct
+		}
 	}
 	if t.move {
 		var b data.MapBuilder

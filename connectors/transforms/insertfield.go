@@ -63,7 +63,11 @@ func insertFieldSpec() spec {
 			t := &insertField{
 				side: side, topic: parseInsertion(c, "topic.field"), partition: parseInsertion(c, "partition.field"),
 				offset: parseInsertion(c, "offset.field"), ts: parseInsertion(c, "timestamp.field"), fixed: parseInsertion(c, "static.field"),
-				withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*data.Schema](cachedSchemas),
+				cache: data.NewSchemaCache[*data.Schema](cachedSchemas),
+			}
+			var err error
+			if t.withDefault, err = nullDefaults(c); err != nil {
+				return nil, err
 			}
 			if t.topic == nil && t.partition == nil && t.offset == nil && t.ts == nil && t.fixed == nil {
 				return nil, connectors.ConfigError("No field insertion configured")
@@ -120,20 +124,20 @@ func (t *insertField) Apply(r *data.Record) (bool, error) {
 		}
 		t.cache.Put(st.Schema(), updated)
 	}
-	ins, err := t.values(r, room[:0])
-	if err != nil {
-		return false, err
-	}
 	out, vals := t.arena.New(updated)
 	if err := copyFields(vals, st, t.withDefault); err != nil {
 		return false, err
 	}
+	ins, err := t.values(r, room[:0])
 	for _, i := range ins {
 		slot := t.slot(len(st.Values()), i.insertion)
 		if i.value.IsNull() && !i.optional {
 			return false, data.ValidateField(i.name, updated.Fields()[slot].Schema, i.value)
 		}
 		vals[slot] = i.value
+	}
+	if err != nil {
+		return false, err
 	}
 	*schema, *value = updated, data.OfStruct(out)
 	return true, nil
@@ -146,7 +150,7 @@ type inserted struct {
 }
 
 // values appends the fields for which there is something to insert, in Kafka
-// Connect's order.
+// Connect's order. With an error it has those before the one that failed.
 func (t *insertField) values(r *data.Record, to []inserted) ([]inserted, error) {
 	if t.topic != nil {
 		v := data.Null
@@ -160,7 +164,7 @@ func (t *insertField) values(r *data.Record, to []inserted) ([]inserted, error) 
 	}
 	if t.offset != nil {
 		if !r.Sink {
-			return nil, data.Errorf("Only SinkRecord supported for [%s], found: org.apache.kafka.connect.source.SourceRecord", insertPurpose)
+			return to, data.Errorf("Only SinkRecord supported for [%s], found: org.apache.kafka.connect.source.SourceRecord", insertPurpose)
 		}
 		to = append(to, inserted{t.offset, data.OfInt64(r.Offset)})
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -71,7 +72,7 @@ func stringHash(s string) uint32 {
 
 // hashMapOrder returns the distinct keys in the order in which a HashMap that
 // they were put into one after another gives them out. What depends on it is
-// which of two renames to one name wins.
+// which of two renames to one name wins, and which of two errors shows.
 func hashMapOrder(keys []string) []string {
 	size := uint32(16)
 	for float64(len(keys)) > 0.75*float64(size) {
@@ -84,6 +85,17 @@ func hashMapOrder(keys []string) []string {
 			if (h^h>>16)&(size-1) == bucket {
 				out = append(out, k)
 			}
+		}
+	}
+	return out
+}
+
+// distinct returns the strings of a list without those that were there before.
+func distinct(list []string) []string {
+	var out []string
+	for _, s := range list {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
 		}
 	}
 	return out

@@ -33,9 +33,14 @@ func maskFieldSpec() spec {
 			replaceNullKey(), addedSyntaxKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
-			t := &maskField{side: side, fields: c.List("fields"), withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[[]bool](cachedSchemas)}
-			t.masked = set(t.fields)
+			t := &maskField{side: side, cache: data.NewSchemaCache[[]bool](cachedSchemas)}
+			t.masked = set(c.List("fields"))
+			t.fields = hashMapOrder(distinct(c.List("fields")))
 			t.replacement, t.custom = c.NullableString("replacement")
+			var err error
+			if t.withDefault, err = nullDefaults(c); err != nil {
+				return nil, err
+			}
 			if usesPaths(c) {
 				return t.withPaths()
 			}

@@ -127,6 +127,20 @@ func replaceNullKey() configdef.Key {
 	}
 }
 
+// nullDefaults reads the setting of KIP-1040. A null is an error in Java too, where
+// the value is unboxed.
+func nullDefaults(c *configdef.Values) (bool, error) {
+	if c.IsNull(replaceNull) {
+		return false, nullSetting(replaceNull)
+	}
+	return c.Bool(replaceNull), nil
+}
+
+// nullSetting is the error of a setting that is null where Java uses it unasked.
+func nullSetting(name string) error {
+	return &connectors.Error{JavaClass: nullPointerException, Msg: name + " is null", Class: connectors.Configuration}
+}
+
 func set(list []string) map[string]bool {
 	m := make(map[string]bool, len(list))
 	for _, s := range list {

@@ -49,20 +49,24 @@ func replaceFieldSpec() spec {
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
 			for _, name := range []string{"exclude", "include", "renames"} {
 				if c.IsNull(name) {
-					return nil, &connectors.Error{JavaClass: nullPointerException, Msg: name + " is null", Class: connectors.Configuration}
+					return nil, nullSetting(name)
 				}
 			}
 			pairs, err := parseRenames(c.List("renames"))
 			if err != nil {
 				return nil, err
 			}
+			withDefault, err := nullDefaults(c)
+			if err != nil {
+				return nil, err
+			}
 			if usesPaths(c) {
-				return replaceWithPaths(side, c.List("exclude"), c.List("include"), pairs, c.Bool(replaceNull))
+				return replaceWithPaths(side, c.List("exclude"), c.List("include"), pairs, withDefault)
 			}
 			t := &replaceField{
 				side: side, exclude: set(c.List("exclude")), include: set(c.List("include")),
 				renames: make(map[string]string, len(pairs)), origins: make(map[string]string, len(pairs)),
-				withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*replacement](cachedSchemas),
+				withDefault: withDefault, cache: data.NewSchemaCache[*replacement](cachedSchemas),
 			}
 			var names []string
 			for _, p := range pairs {
@@ -147,7 +151,7 @@ func (t *replaceField) copyOdd(dst []data.Value, st *data.StructValue, plan *rep
 	for i, from := range plan.from {
 		f := &plan.schema.Fields()[i]
 		if from < 0 {
-			return recordError(nullPointerException, `the field that is renamed to "`+f.Name+`" does not exist`)
+			return data.Errorf("%s is not a valid field name", t.origins[f.Name])
 		}
 		v := fieldValue(st, from, t.withDefault)
 		if err := data.ValidateField(f.Name, f.Schema, v); err != nil {

@@ -125,7 +125,7 @@ func TestRenamesThatMeet(t *testing.T) {
 		want                   string // text of the value, or of the error
 	}{
 		{"swap", "a:b,b:a", "", fields("a", "b"), "Struct{b=was a,a=was b}"},
-		{"origin is missing", "z:a", "", fields("a"), `the field that is renamed to "a" does not exist`},
+		{"origin is missing", "z:a", "", fields("a"), "z is not a valid field name"},
 		{"origin is excluded", "z:a", "z", fields("a", "z"), "Struct{a=was z}"},
 		{"two to one", "a:c,b:c", "", fields("a", "b"), "Cannot create field because of field name duplication c"},
 		{"empty origin", ":b", "", fields("a"), "Struct{a=was a}"},

@@ -26,11 +26,15 @@ func setSchemaMetadataSpec() spec {
 			replaceNullKey(),
 		},
 		transform: func(side side, c *configdef.Values) (connectors.Transformation, error) {
-			t := &setSchemaMetadata{side: side, withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*data.Schema](cachedSchemas)}
+			t := &setSchemaMetadata{side: side, cache: data.NewSchemaCache[*data.Schema](cachedSchemas)}
 			t.name, t.changeName = c.NullableString("schema.name")
 			var v int64
 			v, t.changeVersion = c.NullableLong("schema.version")
 			t.version = int32(v)
+			var err error
+			if t.withDefault, err = nullDefaults(c); err != nil {
+				return nil, err
+			}
 			if !t.changeName && !t.changeVersion {
 				return nil, connectors.ConfigError("Neither schema name nor version configured")
 			}

@@ -84,7 +84,11 @@ func timestampConverterSpec() spec {
 func newTimestampConverter(side side, c *configdef.Values) (connectors.Transformation, error) {
 	t := &timestampConverter{
 		side: side, field: c.String("field"), noField: c.IsNull("field"), precision: c.String("unix.precision"),
-		withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*timestampPlan](cachedSchemas),
+		cache: data.NewSchemaCache[*timestampPlan](cachedSchemas),
+	}
+	var err error
+	if t.withDefault, err = nullDefaults(c); err != nil {
+		return nil, err
 	}
 	for i, name := range timeForms {
 		if name == c.String("target.type") {

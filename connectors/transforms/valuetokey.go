@@ -32,7 +32,11 @@ func valueToKeySpec() spec {
 			replaceNullKey(), addedSyntaxKey(),
 		},
 		transform: func(_ side, c *configdef.Values) (connectors.Transformation, error) {
-			t := &valueToKey{fields: c.List("fields"), withDefault: c.Bool(replaceNull), cache: data.NewSchemaCache[*keyPlan](cachedSchemas)}
+			withDefault, err := nullDefaults(c)
+			if err != nil {
+				return nil, err
+			}
+			t := &valueToKey{fields: c.List("fields"), withDefault: withDefault, cache: data.NewSchemaCache[*keyPlan](cachedSchemas)}
 			if usesPaths(c) {
 				return t.withPaths()
 			}
@@ -85,6 +89,9 @@ func (t *valueToKey) plan(s *data.Schema) (*keyPlan, error) {
 	for _, name := range t.fields {
 		f := s.Field(name)
 		if f == nil {
+			if _, err := b.Build(); err != nil {
+				return nil, err // of a field before this one
+			}
 			return nil, data.Errorf("Field does not exist: %s", name)
 		}
 		b.Field(name, f.Schema)
