@@ -144,18 +144,12 @@ func (r *Record) String() string {
 	var b strings.Builder
 	if r.Sink {
 		b.WriteString("SinkRecord{kafkaOffset=" + strconv.FormatInt(r.Offset, 10) + ", timestampType=" + r.TimestampType.String() +
-			", originalTopic=" + r.OriginalTopic + ", originalKafkaPartition=" + strconv.Itoa(int(r.OriginalPartition)) +
+			", originalTopic=" + topicText(r.OriginalTopic) + ", originalKafkaPartition=" + strconv.Itoa(int(r.OriginalPartition)) +
 			", originalKafkaOffset=" + strconv.FormatInt(r.OriginalOffset, 10) + "} ")
 	} else {
 		b.WriteString("SourceRecord{sourcePartition=" + OfMap(r.SourcePartition).String() + ", sourceOffset=" + OfMap(r.SourceOffset.Map()).String() + "} ")
 	}
-	b.WriteString("ConnectRecord{topic='")
-	if r.Topic == "" {
-		b.WriteString("null")
-	} else {
-		b.WriteString(r.Topic)
-	}
-	b.WriteString("', kafkaPartition=")
+	b.WriteString("ConnectRecord{topic='" + topicText(r.Topic) + "', kafkaPartition=")
 	if r.Partition == NoPartition {
 		b.WriteString("null")
 	} else {
@@ -170,11 +164,23 @@ func (r *Record) String() string {
 	}
 	b.WriteString(", headers=ConnectHeaders(headers=")
 	for i, h := range r.Headers {
-		if i > 0 {
+		if i == 0 {
+			b.WriteByte('[')
+		} else {
 			b.WriteString(", ")
 		}
 		b.WriteString("ConnectHeader(key=" + h.Key + ", value=" + h.Value.String() + ", schema=" + h.Schema.String() + ")")
 	}
+	if len(r.Headers) > 0 {
+		b.WriteByte(']')
+	}
 	b.WriteString(")}")
 	return b.String()
+}
+
+func topicText(topic string) string {
+	if topic == "" {
+		return "null"
+	}
+	return topic
 }

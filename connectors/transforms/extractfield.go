@@ -40,10 +40,12 @@ func newExtractField(side side, c *configdef.Values) (connectors.Transformation,
 	t := &extractField{side: side, path: path, steps: []string{path}, cache: data.NewSchemaCache[*data.Schema](cachedSchemas)}
 	var steps []pathStep
 	var err error
-	if usesPaths(c) {
-		if !ok {
-			return nil, nullSetting("field")
-		}
+	switch {
+	case !usesPaths(c) && !ok:
+		t.path = "null" // no field has that name, which is none
+	case !ok:
+		return nil, nullSetting("field")
+	case usesPaths(c):
 		if steps, err = parsePath(path); err != nil {
 			return nil, err
 		}

@@ -202,8 +202,16 @@ func (t *replaceField) applyMap(value *data.Value) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if t.keeps(name) {
-			b.PutString(t.renamed(name), e.Value)
+		switch to, renamed := t.renames[name]; {
+		case e.Key.IsNull():
+			if len(t.include) == 0 {
+				b.Put(e.Key, e.Value)
+			}
+		case !t.keeps(name):
+		case renamed:
+			b.PutString(to, e.Value)
+		default:
+			b.Put(e.Key, e.Value)
 		}
 	}
 	*value = data.OfMap(b.Build())

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/troupeio/troupe/codec/data"
@@ -44,14 +45,34 @@ func root() string {
 	return "."
 }
 
-// Lines calls f with each line of a file of vectors. A file that the directory
-// lacks skips the test by name.
+// Lines calls f with each line of a file of vectors and of those that go with it:
+// with smt.jsonl go smt_more.jsonl and all others whose names begin with smt_. When
+// the directory has none of them the test is skipped by name.
 func Lines(t testing.TB, file string, f func(line []byte)) {
 	t.Helper()
-	fh, err := os.Open(filepath.Join(Dir(), file))
-	if os.IsNotExist(err) {
+	paths, err := filepath.Glob(filepath.Join(Dir(), strings.TrimSuffix(file, ".jsonl")+"_*.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first := filepath.Join(Dir(), file); exists(first) {
+		paths = append([]string{first}, paths...)
+	}
+	if len(paths) == 0 {
 		t.Skipf("no vectors: %s is not in %s", file, Dir())
 	}
+	for _, path := range paths {
+		linesOf(t, path, f)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !os.IsNotExist(err)
+}
+
+func linesOf(t testing.TB, path string, f func(line []byte)) {
+	t.Helper()
+	fh, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +91,7 @@ func Lines(t testing.TB, file string, f func(line []byte)) {
 		t.Fatal(err)
 	}
 	if n == 0 {
-		t.Fatalf("%s holds no vectors", file)
+		t.Fatalf("%s holds no vectors", path)
 	}
 }
 
