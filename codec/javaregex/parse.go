@@ -227,7 +227,7 @@ func (p *parser) closure(n *node) *node {
 	if p.end() {
 		return n
 	}
-	minimum, maximum := 0, -1
+	minimum, maximum, braces := 0, -1, false
 	switch p.peek() {
 	case '?':
 		p.pos++
@@ -239,13 +239,14 @@ func (p *parser) closure(n *node) *node {
 		minimum = 1
 	case '{':
 		minimum, maximum = p.repetition()
+		braces = true
 	default:
 		return n
 	}
 	if n.lineBreak { // a loop takes CR LF as one and doesn't go back into it
 		n = &node{kind: kindAtomic, subs: []*node{n}}
 	}
-	out := &node{kind: kindRepeat, subs: []*node{n}, min: minimum, max: maximum}
+	out := &node{kind: kindRepeat, subs: []*node{n}, min: minimum, max: maximum, braces: braces}
 	switch p.peek() {
 	case '?':
 		p.pos++
@@ -338,7 +339,7 @@ func (p *parser) group() *node {
 		}
 	}
 	sub := p.alternation()
-	if out.kind == kindBehind && sub.unbounded() {
+	if out.kind == kindBehind && !sub.bounded() {
 		p.fail("Look-behind group does not have an obvious maximum length")
 	}
 	c := p.peek()

@@ -1,6 +1,7 @@
 package javaregex
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -51,8 +52,7 @@ func unassigned() set {
 	return tables(unicode.L, unicode.M, unicode.N, unicode.P, unicode.S, unicode.Z, unicode.C).negate()
 }
 
-// binary holds the properties that are written \p{Is…}, and those of
-// java.lang.Character that are written \p{java…}. Names of the former are any case.
+// binary holds the properties that are written \p{Is…}, in any case.
 func binary(name string) (set, bool) {
 	switch strings.ToUpper(name) {
 	case "ALPHABETIC":
@@ -74,28 +74,23 @@ func binary(name string) (set, bool) {
 	case "PUNCTUATION":
 		return tables(unicode.P), true
 	case "HEX_DIGIT", "HEXDIGIT":
-		return tables(unicode.Hex_Digit), true
+		return tables(unicode.Nd, unicode.Hex_Digit), true
 	case "ASSIGNED":
 		return unassigned().negate(), true
 	case "NONCHARACTER_CODE_POINT", "NONCHARACTERCODEPOINT":
 		return tables(unicode.Noncharacter_Code_Point), true
-	case "DIGIT":
-		return tables(unicode.Nd), true
-	case "ALNUM":
-		return alphabetic().union(tables(unicode.Nd)), true
-	case "BLANK":
-		return tables(unicode.Zs).union(runes("\t")), true
-	case "GRAPH":
-		return tables(unicode.White_Space, unicode.Cc, unicode.Cs).union(unassigned()).negate(), true
-	case "PRINT":
-		graph, _ := binary("GRAPH")
-		return graph.union(tables(unicode.Zs)), true
 	case "WORD":
 		return wordUnicode(), true
 	case "JOIN_CONTROL", "JOINCONTROL":
 		return tables(unicode.Join_Control), true
 	}
 	return nil, false
+}
+
+func identifierStart() set { return tables(unicode.L, unicode.Nl, unicode.Sc, unicode.Pc) }
+func unicodeStart() set    { return tables(unicode.L, unicode.Nl, unicode.Other_ID_Start) }
+func identifierIgnorable() set {
+	return tables(unicode.Cf).union(setOf(span{0, 8}, span{0xE, 0x1B}, span{0x7F, 0x9F}))
 }
 
 func javaProperty(name string) (set, bool) {
@@ -122,6 +117,18 @@ func javaProperty(name string) (set, bool) {
 		return tables(unicode.Z), true
 	case "javaWhitespace":
 		return tables(unicode.Z).intersect(runes("\u00A0\u2007\u202F").negate()).union(setOf(span{'\t', '\r'}, span{0x1C, 0x1F})), true
+	case "javaJavaIdentifierStart":
+		return identifierStart(), true
+	case "javaJavaIdentifierPart":
+		return identifierStart().union(tables(unicode.Nd, unicode.Mn, unicode.Mc)).union(identifierIgnorable()), true
+	case "javaUnicodeIdentifierStart":
+		return unicodeStart(), true
+	case "javaUnicodeIdentifierPart":
+		return unicodeStart().union(tables(unicode.Pc, unicode.Nd, unicode.Mn, unicode.Mc, unicode.Other_ID_Continue)).union(identifierIgnorable()), true
+	case "javaIdentifierIgnorable":
+		return identifierIgnorable(), true
+	case "javaMirrored":
+		return spans(mirrored), true
 	case "javaISOControl":
 		return setOf(span{0, 0x1F}, span{0x7F, 0x9F}), true
 	}
@@ -153,109 +160,156 @@ func category(name string) (set, bool) {
 	return nil, false
 }
 
+// script finds a script by Java's name or by its code in ISO 15924.
 func script(name string) (set, bool) {
+	name = strings.ToUpper(name)
+	if i := strings.Index("\n"+scriptCodes, name+":"); len(name) == 4 && i >= 0 {
+		name, _, _ = strings.Cut(scriptCodes[i+4:], " ")
+		name, _, _ = strings.Cut(name, "\n")
+	}
+	if name == "UNKNOWN" {
+		var all []*unicode.RangeTable
+		for _, t := range unicode.Scripts {
+			all = append(all, t)
+		}
+		return tables(all...).negate(), true
+	}
 	for known, t := range unicode.Scripts {
-		if strings.EqualFold(known, strings.ReplaceAll(name, " ", "_")) {
+		if strings.EqualFold(known, name) {
 			return tables(t), true
 		}
 	}
 	return nil, false
 }
 
-// block holds the Unicode blocks that texts are likely to name; Go has no table of
-// them.
+// block finds a Unicode block by its name, in any case.
 func block(name string) (set, bool) {
-	plain := strings.ToUpper(strings.NewReplacer(" ", "", "_", "", "-", "").Replace(name))
-	known := map[string]span{
-		"BASICLATIN": {0, 0x7F}, "LATIN1SUPPLEMENT": {0x80, 0xFF}, "LATINEXTENDEDA": {0x100, 0x17F},
-		"LATINEXTENDEDB": {0x180, 0x24F}, "GREEK": {0x370, 0x3FF}, "GREEKANDCOPTIC": {0x370, 0x3FF},
-		"CYRILLIC": {0x400, 0x4FF}, "ARMENIAN": {0x530, 0x58F}, "HEBREW": {0x590, 0x5FF},
-		"ARABIC": {0x600, 0x6FF}, "DEVANAGARI": {0x900, 0x97F}, "THAI": {0xE00, 0xE7F},
-		"GENERALPUNCTUATION": {0x2000, 0x206F}, "CURRENCYSYMBOLS": {0x20A0, 0x20CF},
-		"HIRAGANA": {0x3040, 0x309F}, "KATAKANA": {0x30A0, 0x30FF},
-		"CJKUNIFIEDIDEOGRAPHS": {0x4E00, 0x9FFF}, "HANGULSYLLABLES": {0xAC00, 0xD7AF},
+	name = strings.ToUpper(name)
+	for line := range strings.Lines(blocks) {
+		ends, names, _ := strings.Cut(strings.TrimSuffix(line, "\n"), " ")
+		for known := range strings.SplitSeq(names, "/") {
+			if name == known || name == strings.ReplaceAll(known, " ", "") || name == strings.NewReplacer(" ", "_", "-", "_").Replace(known) {
+				return spans(ends), true
+			}
+		}
 	}
-	s, ok := known[plain]
-	return set{s}, ok
+	return nil, false
+}
+
+// spans reads code points and ranges of them in hexadecimal, split by white space.
+func spans(text string) set {
+	var out []span
+	for part := range strings.FieldsSeq(text) {
+		lo, hi, isRange := strings.Cut(part, "-")
+		if !isRange {
+			hi = lo
+		}
+		from, _ := strconv.ParseInt(lo, 16, 32)
+		to, _ := strconv.ParseInt(hi, 16, 32)
+		out = append(out, span{rune(from), rune(to)})
+	}
+	return setOf(out...)
 }
 
 // property resolves the name between the braces of \p{…}. The message of a failure
 // is Java's.
 func property(name string, f flags) (set, string) {
-	unknown := "Unknown character property name {" + name + "}"
 	if key, value, found := strings.Cut(name, "="); found {
+		key = strings.ToLower(key)
 		var s set
 		ok := false
-		switch strings.ToLower(key) {
+		switch key {
 		case "sc", "script":
-			if s, ok = script(value); !ok {
-				return nil, "Unknown character script name {" + value + "}"
-			}
+			s, ok = script(value)
 		case "blk", "block":
-			if s, ok = block(value); !ok {
-				return nil, "Unknown (or here not supported) character block name {" + value + "}"
-			}
+			s, ok = block(value)
 		case "gc", "general_category":
-			if s, ok = category(value); !ok {
-				return nil, "Unknown Unicode property {name=<" + key + ">, value=<" + value + ">}"
-			}
-		default:
+			s, ok = plainProperty(value, f)
+		}
+		if !ok {
 			return nil, "Unknown Unicode property {name=<" + key + ">, value=<" + value + ">}"
 		}
-		return caseless(value, s, f), ""
+		return s, ""
 	}
-	if rest, ok := strings.CutPrefix(name, "In"); ok {
-		if s, ok := block(rest); ok {
-			return s, ""
+	var s set
+	ok := false
+	switch prefix := name[:min(2, len(name))]; {
+	case prefix == "In":
+		s, ok = block(name[2:])
+	case prefix == "Is":
+		if s, ok = binary(name[2:]); ok {
+			s = caseless(name[2:], s, f)
+		} else if s, ok = unicodePosix(name[2:], f); ok {
+			break
+		} else if s, ok = plainProperty(name[2:], f); !ok {
+			s, ok = script(name[2:])
 		}
-		return nil, "Unknown (or here not supported) character block name {" + rest + "}"
-	}
-	if rest, ok := strings.CutPrefix(name, "Is"); ok {
-		for _, find := range []func(string) (set, bool){binary, category, script} {
-			if s, ok := find(rest); ok {
-				return caseless(rest, s, f), ""
-			}
-		}
-		return nil, unknown
-	}
-	if s, ok := posix(name); ok {
+	default:
 		if f.unicodeClass {
-			if u, ok := unicodePosix(name); ok {
-				s = u
-			}
+			s, ok = unicodePosix(name, f)
 		}
-		return caseless(name, s, f), ""
-	}
-	for _, find := range []func(string) (set, bool){javaProperty, category} {
-		if s, ok := find(name); ok {
-			return caseless(name, s, f), ""
+		if !ok {
+			s, ok = plainProperty(name, f)
 		}
 	}
-	return nil, unknown
+	if !ok {
+		return nil, "Unknown character property name {" + name + "}"
+	}
+	return s, ""
 }
 
-// unicodePosix is what a POSIX class means under (?U).
-func unicodePosix(name string) (set, bool) {
-	switch name {
-	case "Lower":
-		return lowercase(), true
-	case "Upper":
-		return uppercase(), true
-	case "Alpha":
-		return alphabetic(), true
-	case "Punct":
-		return tables(unicode.P), true
-	case "Cntrl":
-		return tables(unicode.Cc), true
-	case "XDigit":
-		return tables(unicode.Nd, unicode.Hex_Digit), true
-	case "Space":
-		return tables(unicode.White_Space), true
-	case "ASCII":
-		return nil, false
+// plainProperty finds what needs no prefix: categories, POSIX classes and the
+// methods of java.lang.Character.
+func plainProperty(name string, f flags) (set, bool) {
+	for _, find := range []func(string) (set, bool){posix, javaProperty, category} {
+		if s, ok := find(name); ok {
+			return caseless(name, s, f), true
+		}
 	}
-	return binary(name)
+	return nil, false
 }
+
+// unicodePosix is what a POSIX class means under (?U) and after Is, in any case.
+func unicodePosix(name string, f flags) (set, bool) {
+	switch strings.ToUpper(name) {
+	case "LOWER":
+		if f.ignoreCase {
+			return cased(), true
+		}
+		return lowercase(), true
+	case "UPPER":
+		if f.ignoreCase {
+			return cased(), true
+		}
+		return uppercase(), true
+	case "ALPHA":
+		return alphabetic(), true
+	case "PUNCT":
+		return tables(unicode.P), true
+	case "CNTRL":
+		return tables(unicode.Cc), true
+	case "XDIGIT":
+		return tables(unicode.Nd, unicode.Hex_Digit), true
+	case "SPACE":
+		return tables(unicode.White_Space), true
+	case "DIGIT":
+		return tables(unicode.Nd), true
+	case "ALNUM":
+		return alphabetic().union(tables(unicode.Nd)), true
+	case "BLANK":
+		return tables(unicode.Zs).union(runes("\t")), true
+	case "GRAPH":
+		return graph(), true
+	case "PRINT":
+		return graph().union(tables(unicode.Zs)), true
+	}
+	return nil, false
+}
+
+func graph() set {
+	return tables(unicode.White_Space, unicode.Cc, unicode.Cs).union(unassigned()).negate()
+}
+func cased() set { return uppercase().union(lowercase()).union(tables(unicode.Lt)) }
 
 // caseless widens the properties that name a case, under (?i).
 func caseless(name string, s set, f flags) set {
@@ -266,12 +320,9 @@ func caseless(name string, s set, f flags) set {
 	case "LU", "LL", "LT":
 		return tables(unicode.Lu, unicode.Ll, unicode.Lt)
 	case "UPPER", "LOWER":
-		if !f.unicodeClass {
-			return s.fold(false)
-		}
-		return uppercase().union(lowercase()).union(tables(unicode.Lt))
+		return s.fold(false)
 	case "UPPERCASE", "LOWERCASE", "TITLECASE", "JAVALOWERCASE", "JAVAUPPERCASE", "JAVATITLECASE":
-		return uppercase().union(lowercase()).union(tables(unicode.Lt))
+		return cased()
 	}
 	return s
 }

@@ -77,25 +77,68 @@ func (s set) intersect(t set) set { return s.negate().union(t.negate()).negate()
 // fold adds the other cases of every member: of a-z and A-Z only, unless unicodeCase.
 func (s set) fold(unicodeCase bool) set {
 	var extra []span
+	switch {
+	case unicodeCase && len(s) == 1 && s[0].lo == s[0].hi:
+		return s.foldOne()
+	case unicodeCase:
+		eachCased(func(r, upper, lower rune) {
+			if s.contains(upper) || s.contains(lower) {
+				extra = append(extra, span{r, r})
+			}
+		})
+		return s.union(extra)
+	}
 	for _, r := range s {
-		if !unicodeCase {
-			if lo, hi := max(r.lo, 'a'), min(r.hi, 'z'); lo <= hi {
-				extra = append(extra, span{lo - 32, hi - 32})
-			}
-			if lo, hi := max(r.lo, 'A'), min(r.hi, 'Z'); lo <= hi {
-				extra = append(extra, span{lo + 32, hi + 32})
-			}
-			continue
+		if lo, hi := max(r.lo, 'a'), min(r.hi, 'z'); lo <= hi {
+			extra = append(extra, span{lo - 32, hi - 32})
 		}
-		// Nothing above the last cased letter folds.
-		for c := r.lo; c <= min(r.hi, 0x1E943); c++ {
-			for f := unicode.SimpleFold(c); f != c; f = unicode.SimpleFold(f) {
-				extra = append(extra, span{f, f})
-			}
+		if lo, hi := max(r.lo, 'A'), min(r.hi, 'Z'); lo <= hi {
+			extra = append(extra, span{lo + 32, hi + 32})
 		}
 	}
 	if len(extra) == 0 {
 		return s
 	}
 	return s.union(extra)
+}
+
+// foldOne is the fold of one character, for which Java has another rule than for a
+// range: what has no case of its own stays alone, as ß does.
+func (s set) foldOne() set {
+	c := unicode.ToUpper(s[0].lo)
+	to := unicode.ToLower(c)
+	if c == to {
+		return s
+	}
+	spans := []span{s[0], {to, to}}
+	eachCased(func(r, _, lower rune) {
+		if lower == to {
+			spans = append(spans, span{r, r})
+		}
+	})
+	return setOf(spans...)
+}
+
+// eachCased calls f with every character that has another case, its upper case and
+// the lower case of that.
+func eachCased(f func(r, upper, lower rune)) {
+	for _, c := range unicode.CaseRanges {
+		for r := rune(c.Lo); r <= rune(c.Hi); r++ {
+			upper := unicode.ToUpper(r)
+			f(r, upper, unicode.ToLower(upper))
+		}
+	}
+}
+
+func (s set) contains(r rune) bool {
+	_, found := slices.BinarySearchFunc(s, r, func(p span, r rune) int {
+		switch {
+		case p.hi < r:
+			return -1
+		case p.lo > r:
+			return 1
+		}
+		return 0
+	})
+	return found
 }

@@ -46,6 +46,7 @@ type node struct {
 	number   int
 	min, max int
 	mode     mode
+	braces   bool // of a repeat: written {m,n}
 	negated  bool
 	fold     bool
 	unix     bool // (?d): only \n ends a line
@@ -75,23 +76,6 @@ func dropFinalDollar(n *node) *node {
 		return &c
 	}
 	return n
-}
-
-// unbounded reports whether a match of n has no obvious maximal length, which
-// Java's look-behind requires.
-func (n *node) unbounded() bool {
-	if n.kind == kindBackref || (n.kind == kindRepeat && n.max < 0) {
-		return true
-	}
-	if n.kind == kindAhead || n.kind == kindBehind {
-		return false
-	}
-	for _, s := range n.subs {
-		if s.unbounded() {
-			return true
-		}
-	}
-	return false
 }
 
 // mayBeEmpty reports whether n can match without taking a character.

@@ -16,6 +16,7 @@ const cachedTopics = 1024
 type regexRouter struct {
 	pattern     *javaregex.Pattern
 	replacement string
+	hasText     bool   // the replacement is not null
 	last, to    string // the latest topic and what became of it
 	known       map[string]string
 }
@@ -33,7 +34,9 @@ func regexRouterSpec() spec {
 			if err != nil {
 				return nil, err
 			}
-			return &regexRouter{pattern: p, replacement: c.String("replacement"), known: make(map[string]string)}, nil
+			t := &regexRouter{pattern: p, known: make(map[string]string)}
+			t.replacement, t.hasText = c.NullableString("replacement")
+			return t, nil
 		},
 	}
 }
@@ -54,8 +57,12 @@ func (t *regexRouter) route(r *data.Record) (bool, error) {
 	to, ok := t.known[r.Topic]
 	if !ok {
 		var err error
-		if to, _, err = t.pattern.Route(r.Topic, t.replacement); err != nil {
+		var matched bool
+		if to, matched, err = t.pattern.Route(r.Topic, t.replacement); err != nil {
 			return false, routeError(err)
+		}
+		if matched && !t.hasText {
+			return false, recordError(nullPointerException, "replacement is null")
 		}
 		if len(t.known) >= cachedTopics {
 			clear(t.known)
