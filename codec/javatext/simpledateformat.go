@@ -93,7 +93,15 @@ func (f *SimpleDateFormat) Format(ms int64) string {
 }
 
 // Append appends [SimpleDateFormat.Format] to b.
-func (f *SimpleDateFormat) Append(b []byte, ms int64) []byte {
+func (f *SimpleDateFormat) Append(b []byte, ms int64) []byte { return f.appendIn(b, ms, nil) }
+
+// appendIn appends the instant in a zone, in UTC for nil.
+func (f *SimpleDateFormat) appendIn(b []byte, ms int64, z *zone) []byte {
+	var offset, summer int64
+	if z != nil {
+		offset, summer = z.at(ms)
+		ms += offset
+	}
 	day := floorDiv(ms, msPerDay)
 	d := dateOf(day)
 	rest := int(ms - day*msPerDay)
@@ -136,20 +144,34 @@ func (f *SimpleDateFormat) Append(b []byte, ms int64) []byte {
 		case 'a':
 			b = append(b, ampm[hour/12]...)
 		case 'z':
-			if n >= 4 {
-				b = append(b, "Coordinated Universal Time"...)
-			} else {
-				b = append(b, "UTC"...)
-			}
+			b = append(b, zoneName(z, n >= 4, summer > 0)...)
 		case 'Z':
-			b = append(b, "+0000"...)
+			b = appendOffset(b, offset, false, true)
 		case 'X':
-			b = append(b, 'Z')
+			if offset == 0 {
+				b = append(b, 'Z')
+			} else {
+				b = appendOffset(b, offset, n == 3, n > 1)
+			}
 		default:
 			b = appendPadded(b, d.number(it.letter, hour, rest), n)
 		}
 	}
 	return b
+}
+
+func zoneName(z *zone, long, summer bool) string {
+	i := 1
+	if long {
+		i = 0
+	}
+	if z == nil {
+		return [...]string{"Coordinated Universal Time", "UTC"}[i]
+	}
+	if summer {
+		i += 2
+	}
+	return z.names[i]
 }
 
 // number returns the value of a letter that stands for a plain number.
@@ -204,4 +226,5 @@ var (
 	shortDays = []string{"", "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"}
 	ampm      = []string{"AM", "PM"}
 	eras      = []string{"BC", "AD"}
+	longEras  = []string{"Before Christ", "Anno Domini"} // only read
 )

@@ -127,6 +127,9 @@ type calendar struct {
 	value [fieldCount]int64
 	stamp [fieldCount]int // 0: not set
 	next  int
+
+	zone   *zone // that the text names, until a number follows
+	summer int64 // what of the zone's offset is summer time, ms; -1: the zone knows
 }
 
 func (c *calendar) set(f calField, v int64) {
@@ -153,7 +156,15 @@ func (c *calendar) millis() int64 {
 		hours = c.value[fHour] + 12*c.value[fAmPm]
 	}
 	ms := ((hours*60+c.value[fMinute])*60+c.value[fSecond])*1000 + c.value[fMillisecond]
-	return c.days(floorDiv(ms, msPerDay))*msPerDay + floorMod(ms, msPerDay) - c.value[fZone]
+	wall := c.days(floorDiv(ms, msPerDay))*msPerDay + floorMod(ms, msPerDay)
+	if c.zone == nil {
+		return wall - c.value[fZone]
+	}
+	offset, summer := c.zone.atWall(wall)
+	if c.summer >= 0 {
+		offset += c.summer - summer
+	}
+	return wall - offset
 }
 
 // days returns the day, with the whole days that the time of day holds. Which of

@@ -11,11 +11,26 @@ import (
 // does: leniently, and without a look at what follows. It returns milliseconds
 // since the epoch, or false when the text does not fit the pattern.
 func (f *SimpleDateFormat) Parse(text string) (ms int64, ok bool) {
+	ms, _, ok = f.parse(text)
+	return ms, ok
+}
+
+// Reformat formats what it parses. A text that names its zone is formatted in that
+// zone, because Java's format takes it over; false when the text does not fit.
+func (f *SimpleDateFormat) Reformat(text string) (string, bool) {
+	ms, z, ok := f.parse(text)
+	if !ok {
+		return "", false
+	}
+	return string(f.appendIn(nil, ms, z)), true
+}
+
+func (f *SimpleDateFormat) parse(text string) (ms int64, named *zone, ok bool) {
 	p := dateParser{text: text, century: dateOf(floorDiv(f.century, msPerDay)).year}
 	for i, it := range f.items {
 		if it.letter == 0 {
 			if !strings.HasPrefix(text[p.pos:], it.text) {
-				return 0, false
+				return 0, nil, false
 			}
 			p.pos += len(it.text)
 			continue
@@ -25,7 +40,7 @@ func (f *SimpleDateFormat) Parse(text string) (ms int64, ok bool) {
 			width = it.count // numbers that stand side by side have as many digits as letters
 		}
 		if !p.item(it, width) {
-			return 0, false
+			return 0, nil, false
 		}
 	}
 	ms = p.cal.millis()
@@ -33,7 +48,7 @@ func (f *SimpleDateFormat) Parse(text string) (ms int64, ok bool) {
 		p.cal.value[fYear] += 100
 		ms = p.cal.millis()
 	}
-	return ms, true
+	return ms, p.named, true
 }
 
 // numeric reports whether an item is always a number in the text.
@@ -53,6 +68,7 @@ type dateParser struct {
 	cal       calendar
 	century   int64 // the year in which the century of two-digit years begins
 	ambiguous bool  // the year can be the first or the last of that century
+	named     *zone // by the text
 }
 
 var numberFields = ['z' + 1]calField{
@@ -72,7 +88,7 @@ func (p *dateParser) item(it dateItem, width int) bool {
 	}
 	switch it.letter {
 	case 'G':
-		return p.name(start, fEra, eras)
+		return p.name(start, fEra, longEras, eras)
 	case 'E':
 		return p.name(start, fDayOfWeek, longDays, shortDays)
 	case 'a':
@@ -227,15 +243,6 @@ func hasPrefixFold(s, prefix string) bool {
 	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
-// zoneHours are the zones whose English abbreviations are understood, with their
-// offsets in hours. Java knows some hundreds; these are the ones in common use.
-var zoneHours = map[string]float64{
-	"UTC": 0, "Coordinated Universal Time": 0, "Greenwich Mean Time": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3,
-	"MSK": 3, "IST": 5.5, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "SAST": 2, "HKT": 8,
-	"EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10,
-	"AST": -4, "ADT": -3, "NST": -3.5, "NDT": -2.5,
-}
-
 // zone reads GMT, GMT+h:mm, a zone's name, or +hhmm.
 func (p *dateParser) zone(start int) bool {
 	switch c := p.text[p.pos]; {
@@ -246,21 +253,29 @@ func (p *dateParser) zone(start int) bool {
 		if p.pos < len(p.text) && (p.text[p.pos] == '+' || p.text[p.pos] == '-') {
 			return p.offset(0, true)
 		}
-		p.cal.set(fZone, 0)
+		p.setZone(0)
 		return true
 	}
-	best := ""
-	for name := range zoneHours {
-		if len(name) > len(best) && hasPrefixFold(p.text[p.pos:], name) {
-			best = name
-		}
-	}
-	if best == "" {
+	z, name := zoneAt(p.text[p.pos:])
+	if z == nil {
 		return false
 	}
-	p.cal.set(fZone, int64(zoneHours[best]*3_600_000))
-	p.pos += len(best)
+	p.pos += len(z.names[name])
+	p.named, p.cal.zone, p.cal.summer = z, z, 0
+	// Where summer time has no name or no hour of its own, the zone decides.
+	switch {
+	case name >= 2 && z.savings > 0:
+		p.cal.summer = z.savings
+	case name >= 2 || strings.EqualFold(z.names[name], z.names[name+2]):
+		p.cal.summer = -1
+	}
 	return true
+}
+
+// setZone sets the offset from UTC in ms.
+func (p *dateParser) setZone(offset int64) {
+	p.cal.zone = nil
+	p.cal.set(fZone, offset)
 }
 
 // isoZone reads Z, or an offset of hours, of hours and minutes (count 2), or of
@@ -269,7 +284,7 @@ func (p *dateParser) isoZone(count int) bool {
 	switch p.text[p.pos] {
 	case 'Z':
 		p.pos++
-		p.cal.set(fZone, 0)
+		p.setZone(0)
 		return true
 	case '+', '-':
 		return p.offset(count, count == 3)
@@ -319,7 +334,7 @@ func (p *dateParser) offset(count int, colon bool) bool {
 	if hours > 23 || minutes > 59 {
 		return false
 	}
-	p.cal.set(fZone, sign*int64(hours*60+minutes)*60_000)
+	p.setZone(sign * int64(hours*60+minutes) * 60_000)
 	p.pos = i
 	return true
 }

@@ -57,6 +57,13 @@ func TestSimpleDateFormatParse(t *testing.T) {
 		{name: "offset", pattern: "yyyy-MM-dd HH:mm XXX", text: "2017-01-03 18:30 -01:30", want: date(2017, 1, 3, 20, 0)},
 		{name: "offset without colon", pattern: "yyyy-MM-dd HH:mm XXX", text: "2017-01-03 18:30 -0130", fails: true},
 		{name: "GMT with an offset", pattern: "yyyy-MM-dd HH:mm z", text: "2017-01-03 18:30 GMT+2:00", want: date(2017, 1, 3, 16, 30)},
+		{name: "zone in summer", pattern: "yyyy-MM-dd HH:mm z", text: "2017-07-03 18:30 BST", want: date(2017, 7, 3, 17, 30)},
+		{name: "name of summer time in winter", pattern: "yyyy-MM-dd HH:mm z", text: "2017-01-03 18:30 BST", want: date(2017, 1, 3, 17, 30)},
+		{name: "the first zone of that name", pattern: "yyyy-MM-dd HH:mm z", text: "2017-01-03 18:30 IST", want: date(2017, 1, 3, 16, 30)},
+		{name: "name without summer time", pattern: "yyyy-MM-dd HH:mm z", text: "2017-01-03 18:30 japan standard time", want: date(2017, 1, 3, 9, 30)},
+		{name: "offset of its time", pattern: "yyyy-MM-dd HH:mm z", text: "2012-01-03 18:30 MSK", want: date(2012, 1, 3, 15, 30)},
+		{name: "no mean time before 1900", pattern: "yyyy-MM-dd HH:mm z", text: "1800-01-03 18:30 EST", want: date(1800, 1, 3, 23, 30)},
+		{name: "long era", pattern: "GGGG yyyy", text: "before christ 0001", want: -62167392000000},
 		{name: "unknown zone", pattern: "yyyy-MM-dd HH:mm z", text: "2017-01-03 18:30 QQQ", fails: true},
 		{name: "week date", pattern: "YYYY-ww-u", text: "2017-02-2", want: date(2017, 1, 10, 0, 0)},
 		{name: "third Tuesday", pattern: "yyyy-MM F EEE", text: "2017-01 3 Tue", want: date(2017, 1, 17, 0, 0)},
@@ -73,6 +80,24 @@ func TestSimpleDateFormatParse(t *testing.T) {
 				t.Errorf("got %d, %v, want %d", got, ok, row.want)
 			}
 		})
+	}
+}
+
+// A text that names its zone comes back in it, with summer time as of its date.
+func TestSimpleDateFormatReformat(t *testing.T) {
+	for _, row := range []struct{ pattern, text, want string }{
+		{"yyyy-MM-dd HH:mm z", "2017-01-03 18:30 PST", "2017-01-03 18:30 PST"},
+		{"yyyy-MM-dd HH:mm z", "2017-07-03 18:30 PST", "2017-07-03 19:30 PDT"},
+		{"zzzz HH:mm XXX", "India Standard Time 06:30 +01:00", "India Standard Time 11:00 +05:30"},
+		{"yyyy zzzz XXX XX X", "2017 CET +01:00 +0100 +01", "2017 Central European Standard Time +01:00 +0100 +01"},
+		{"HH:mm zzzz", "06:30 India Standard Time", "06:30 India Standard Time"},
+		{"HH:mm XXX", "06:30 +01:00", "05:30 Z"},
+		{"yyyy", "x", ""},
+	} {
+		got, ok := MustSimpleDateFormat(row.pattern).Reformat(row.text)
+		if ok != (row.want != "") || got != row.want {
+			t.Errorf("%s of %q: %q, %v, want %q", row.pattern, row.text, got, ok, row.want)
+		}
 	}
 }
 

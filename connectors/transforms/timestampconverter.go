@@ -278,6 +278,11 @@ func (t *timestampConverter) convert(v data.Value, from timeForm) (data.Value, e
 	if v.IsNull() {
 		return v, nil
 	}
+	if from == asString && t.target == asString && t.format != nil && v.Kind() == data.KindString {
+		if text, ok := t.format.Reformat(v.Str()); ok {
+			return data.OfString(text), nil
+		}
+	}
 	ms, err := t.instant(v, from)
 	if err != nil {
 		return v, err
