@@ -142,25 +142,24 @@ func (t *extractField) fromMap(m *data.MapValue) (data.Value, error) {
 	return v, nil
 }
 
+// fromStruct reads from a struct whose own schema may lack the fields that the
+// record's schema has: then there is nothing.
 func (t *extractField) fromStruct(st *data.StructValue) (data.Value, error) {
 	last := len(t.steps) - 1
 	for _, step := range t.steps[:last] {
-		v, err := field(st, step, true)
-		if err != nil || v.IsNull() {
-			return v, err
+		v, _ := st.Get(step)
+		if v.IsNull() {
+			return v, nil
 		}
+		var err error
 		if st, err = requireStruct(v, nestedPurpose); err != nil {
 			return v, err
 		}
 	}
-	return field(st, t.steps[last], t.withDefault)
-}
-
-// field is Struct.get.
-func field(st *data.StructValue, name string, withDefault bool) (data.Value, error) {
-	f := st.Schema().Field(name)
-	if f == nil {
-		return data.Null, data.Errorf("%s is not a valid field name", name)
+	if t.withDefault {
+		v, _ := st.Get(t.steps[last])
+		return v, nil
 	}
-	return fieldValue(st, f.Index, withDefault), nil
+	v, _ := st.GetWithoutDefault(t.steps[last])
+	return v, nil
 }

@@ -86,12 +86,16 @@ func (t *flatten) fromMap(b *data.MapBuilder, m *data.MapValue, prefix string) e
 		if err != nil {
 			return err
 		}
+		bare := e.Key.IsNull() && prefix == "" // stays null, and is nothing to prefix
 		if e.Key.IsNull() {
 			key = "null"
 		}
 		name := t.join(prefix, key)
 		switch e.Value.Kind() {
 		case data.KindMap:
+			if bare {
+				return recordError(nullPointerException, "the key of a map is null")
+			}
 			if err := t.fromMap(b, e.Value.Map(), name); err != nil {
 				return err
 			}
@@ -100,7 +104,11 @@ func (t *flatten) fromMap(b *data.MapBuilder, m *data.MapValue, prefix string) e
 		case data.KindDate, data.KindDecimal:
 			return data.Errorf("Flatten transformation was passed a value of type class %s which is not supported by Connect's data API", className(e.Value))
 		default:
-			b.PutString(name, e.Value)
+			if bare {
+				b.Put(e.Key, e.Value)
+			} else {
+				b.PutString(name, e.Value)
+			}
 		}
 	}
 	return nil

@@ -91,6 +91,15 @@ func copyStruct(dst []data.Value, st *data.StructValue, s *data.Schema, withDefa
 	return nil
 }
 
+// field is Struct.get.
+func field(st *data.StructValue, name string, withDefault bool) (data.Value, error) {
+	f := st.Schema().Field(name)
+	if f == nil {
+		return data.Null, data.Errorf("%s is not a valid field name", name)
+	}
+	return fieldValue(st, f.Index, withDefault), nil
+}
+
 // sameFields reports whether two struct schemas have the very same fields.
 func sameFields(a, b *data.Schema) bool {
 	fa, fb := a.Fields(), b.Fields()
