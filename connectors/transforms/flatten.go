@@ -65,8 +65,13 @@ func (t *flatten) Apply(r *data.Record) (bool, error) {
 		t.cache.Put(*schema, updated)
 	}
 	out, vals := t.arena.New(updated)
-	w := flatWriter{schema: updated, vals: vals}
-	if err := w.write(st); err != nil {
+	if like(st, *schema) {
+		w := flatWriter{schema: updated, vals: vals}
+		err = w.write(st)
+	} else {
+		err = t.writeByName(updated, vals, st, "")
+	}
+	if err != nil {
 		return false, err
 	}
 	*schema, *value = updated, data.OfStruct(out)
@@ -141,6 +146,36 @@ func (t *flatten) addFields(b *data.SchemaBuilder, s *data.Schema, prefix string
 	return nil
 }
 
+// like reports whether a struct is of that schema.
+func like(st *data.StructValue, s *data.Schema) bool { return st.Schema() == s || st.Schema().Equal(s) }
+
+// writeByName is for a struct that is of another schema than the record says.
+func (t *flatten) writeByName(s *data.Schema, vals []data.Value, st *data.StructValue, prefix string) error {
+	for i, f := range st.Schema().Fields() {
+		name := t.join(prefix, f.Name)
+		switch f.Schema.Type() {
+		case data.Struct:
+			if inner := st.At(i).Struct(); inner != nil {
+				if err := t.writeByName(s, vals, inner, name); err != nil {
+					return err
+				}
+			}
+			continue
+		case data.Map:
+			return data.Errorf("Flatten transformation does not support MAP for record with schemas (for field %s).", name)
+		}
+		flat := s.Field(name)
+		if flat == nil {
+			return data.Errorf("%s is not a valid field name", name)
+		}
+		if err := data.ValidateField(name, flat.Schema, st.GetAt(i)); err != nil {
+			return err
+		}
+		vals[flat.Index] = st.GetAt(i)
+	}
+	return nil
+}
+
 // flatWriter writes the leaves of a struct, in the order of its schema, into the
 // slots of the flat one.
 type flatWriter struct {
@@ -156,6 +191,9 @@ func (w *flatWriter) write(st *data.StructValue) error {
 			// A null here stays null whatever the default of the struct: its fields
 			// have taken that over.
 			if inner := st.At(i).Struct(); inner != nil {
+				if !like(inner, f.Schema) {
+					return data.Errorf("Struct schemas do not match.")
+				}
 				if err := w.write(inner); err != nil {
 					return err
 				}
