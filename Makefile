@@ -1,11 +1,11 @@
-# Targets: build run test chaos-cluster bench lint fmt docs cross clean; `make` alone builds.
+# Targets: build run test chaos-cluster golden-smt bench lint fmt docs cross clean; `make` alone builds.
 SHELL := /bin/bash
 GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT := $(shell git rev-parse --short=16 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: build run test chaos-cluster bench lint fmt docs cross clean
+.PHONY: build run test chaos-cluster golden-smt bench lint fmt docs cross clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/troupe .
@@ -20,6 +20,10 @@ test: build
 # run it again. SEEDS=200 FIRST=10001 make chaos-cluster runs fewer, and others.
 chaos-cluster:
 	set -o pipefail; TROUPE_CHAOS_SEED=$${FIRST:-1} TROUPE_CHAOS_SEEDS=$${SEEDS:-5000} $(GO) test -count=1 -timeout 6h -run 'TestChaos$$' -v ./cluster | grep -v '^=== '
+
+# Are the vectors of the transforms what Kafka Connect gives? Needs a JDK 17.
+golden-smt:
+	scripts/golden-smt.sh --check
 
 bench: build
 	$(GO) run ./bench

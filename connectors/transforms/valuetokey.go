@@ -80,7 +80,7 @@ func (t *valueToKey) Apply(r *data.Record) (bool, error) {
 		}
 		vals[i] = v
 	}
-	r.KeySchema, r.Key = plan.schema, data.OfStruct(key)
+	r.KeySchema, r.Key, r.ValueSchema = plan.schema, data.OfStruct(key), st.Schema()
 	return true, nil
 }
 
