@@ -22,7 +22,8 @@ func (f *SimpleDateFormat) Reformat(text string) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	return string(f.appendIn(nil, ms, z)), true
+	var buf [64]byte
+	return string(f.appendIn(buf[:0], ms, z)), true
 }
 
 func (f *SimpleDateFormat) parse(text string) (ms int64, named *zone, ok bool) {

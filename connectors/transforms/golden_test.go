@@ -61,6 +61,53 @@ func TestGoldenTransforms(t *testing.T) {
 	golden.Replay(t, "smt.jsonl", func(t *testing.T, v vector) (ours, diff string) { return "", replay(t, &v) })
 }
 
+// TestGoldenTransformsAgain replays the vectors by transforms that have seen the
+// records of the vectors before, which share their class and settings: what they
+// remember of schemas and topics changes nothing.
+func TestGoldenTransformsAgain(t *testing.T) {
+	type made struct {
+		tr   connectors.Transformation
+		pred connectors.Predicate
+	}
+	known, shared := make(map[string]made), 0
+	for _, v := range golden.Read[vector](t, "smt.jsonl") {
+		config, err := json.Marshal(v.Config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh := made{}
+		if fresh.tr, fresh.pred, _, err = instance(v.Class, v.Config); err != nil || v.Error != nil && v.Error.Phase == "configure" {
+			continue
+		}
+		key := v.Class + string(config)
+		old, there := known[key]
+		if there {
+			shared++
+		} else {
+			old = fresh
+			known[key] = old
+			fresh.tr, fresh.pred, _, _ = instance(v.Class, v.Config)
+		}
+		for range 2 {
+			if want, got := again(t, &v, fresh.tr, fresh.pred), again(t, &v, old.tr, old.pred); got != want {
+				t.Errorf("%s: %q, and %q by one that was used", v.ID, want, got)
+			}
+		}
+	}
+	if shared == 0 {
+		t.Error("no two vectors have the same settings")
+	}
+}
+
+// again is replay's answer for a transform or predicate that is configured.
+func again(t *testing.T, v *vector, tr connectors.Transformation, pred connectors.Predicate) string {
+	input := decode(t, v.Input)
+	if input == nil {
+		return ""
+	}
+	return judge(t, v, input, tr, pred)
+}
+
 // replay does what was recorded, and says how it differs.
 func replay(t *testing.T, v *vector) string {
 	tr, pred, known, err := instance(v.Class, v.Config)
@@ -74,6 +121,12 @@ func replay(t *testing.T, v *vector) string {
 	if input == nil {
 		return golden.DiffError(v.Error, "", "", nil)
 	}
+	return judge(t, v, input, tr, pred)
+}
+
+// judge applies what was recorded, and says how the result differs.
+func judge(t *testing.T, v *vector, input *data.Record, tr connectors.Transformation, pred connectors.Predicate) string {
+	var err error
 	got := *input
 	keep, result := true, false
 	if pred != nil {
