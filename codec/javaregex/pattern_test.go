@@ -54,6 +54,7 @@ func TestMatches(t *testing.T) {
 		{"and the other way round", "(?iu)ẞ", "ß", true},
 		{"dotted capital i", "(?iu)i", "İ", true},
 		{"ranges fold by the text's character", "(?iu)[ª-º]", "Μ", false},
+		{"alternatives let Java begin to count anew", "abcc(?<=(ab|b)c*?)d", "abccd", true},
 		{"look-behind over a loop", "aab(?<=a+b)c", "aabc", true},
 		{"script by its code", `\p{sc=Grek}`, "λ", true},
 		{"no script", `\p{IsUnknown}`, "\U000e0fff", true},
@@ -132,6 +133,8 @@ func TestSyntaxErrors(t *testing.T) {
 		{"(?<=(ab)*)b", "Look-behind group does not have an obvious maximum length near index 8\n(?<=(ab)*)b\n        ^"},
 		{"(?<=(a|b){2})c", "Look-behind group does not have an obvious maximum length near index 11\n(?<=(a|b){2})c\n           ^"},
 		{"(?<=xa*?)b", "Look-behind group does not have an obvious maximum length near index 7\n(?<=xa*?)b\n       ^"},
+		{"(?<=(c+){1})c", "Look-behind group does not have an obvious maximum length near index 10\n(?<=(c+){1})c\n          ^"},
+		{"(?<=(?>ab|b)c*?)c", "Look-behind group does not have an obvious maximum length near index 14\n(?<=(?>ab|b)c*?)c\n              ^"},
 		{"\\p{InFoo}", "Unknown character property name {InFoo} near index 8\n\\p{InFoo}\n        ^"},
 		{"\\p{Sc=Foo}", "Unknown Unicode property {name=<sc>, value=<Foo>} near index 9\n\\p{Sc=Foo}\n         ^"},
 	} {
