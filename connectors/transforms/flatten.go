@@ -98,7 +98,7 @@ func (t *flatten) fromMap(b *data.MapBuilder, m *data.MapValue, prefix string) e
 		name := t.join(prefix, key)
 		switch e.Value.Kind() {
 		case data.KindMap:
-			if bare {
+			if bare && e.Value.Map().Len() > 0 {
 				return recordError(nullPointerException, "the key of a map is null")
 			}
 			if err := t.fromMap(b, e.Value.Map(), name); err != nil {
