@@ -228,8 +228,10 @@ func (d *jsonDocument) resolve(ref string, in any) (v, of any, ok bool) {
 		return v, in, ok
 	}
 	for _, step := range strings.Split(place, "/")[1:] {
-		step = strings.NewReplacer("~1", "/", "~0", "~", "%25", "%", "%22", `"`).Replace(step)
-		next, ok := member(v, step)
+		if plain, err := url.PathUnescape(step); err == nil {
+			step = plain
+		}
+		next, ok := member(v, strings.NewReplacer("~1", "/", "~0", "~").Replace(step))
 		if !ok {
 			d.fail("cannot resolve the reference " + ref)
 			return nil, nil, false

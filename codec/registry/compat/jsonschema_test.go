@@ -134,6 +134,7 @@ func TestJSON(t *testing.T) {
 		{"not", `{"not":{"type":"integer"}}`, `{"not":{"type":"number"}}`, "NOT_TYPE_EXTENDED #/not", ""},
 		// References.
 		{"to a place", `{"definitions":{"x":{"type":"string"}},"properties":{"a":{"$ref":"#/definitions/x"}}}`, `{"properties":{"a":{"type":"boolean"}}}`, "TYPE_CHANGED #/properties/a", "TYPE_CHANGED #/properties/a"},
+		{"to a place with odd names", `{"definitions":{"x/y ~z":{"type":"string"}},"properties":{"a":{"$ref":"#/definitions/x~1y%20~0z"}}}`, `{"properties":{"a":{"type":"string"}}}`, "", ""},
 		{"to itself", `{"properties":{"next":{"$ref":"#"},"v":{"type":"integer"}}}`, `{"properties":{"next":{"$ref":"#"},"v":{"type":"number"}}}`, "", "TYPE_NARROWED #/properties/v"},
 		{"to an id", `{"$defs":{"x":{"$id":"http://a/x","type":"string"}},"properties":{"a":{"$ref":"http://a/x"}}}`, `{"$id":"http://a/y","$defs":{"x":{"$id":"http://a/x","type":"string"}},"properties":{"a":{"$ref":"x"}}}`, "", ""},
 		{"to an anchor", `{"$defs":{"x":{"$anchor":"x","type":"string"}},"$ref":"#x"}`, `{"type":"string"}`, "", ""},
