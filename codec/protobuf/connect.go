@@ -121,6 +121,7 @@ func (r *reader) message(md protoreflect.MessageDescriptor, version int32) (*dec
 	}
 	var err error
 	p.schema, err = b.Build()
+	p.again = p.schema.Recursive()
 	return p, err
 }
 

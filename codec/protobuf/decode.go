@@ -25,7 +25,7 @@ func (d *decoder) read(b []byte) (data.Value, error) {
 	if d.wrapped != nil {
 		return d.wrapped.unwrap(b)
 	}
-	*d.run = run{most: maxJoined * len(b)}
+	*d.run = run{depth: 1, most: maxJoined * len(b)}
 	return d.msg.read(d.msg.schema, b)
 }
 
@@ -34,6 +34,7 @@ func (d *decoder) read(b []byte) (data.Value, error) {
 type decMessage struct {
 	schema   *data.Schema
 	run      *run
+	again    bool         // it contains itself
 	defaults []data.Value // of fields that aren't there, by slot
 	dense    []*decField  // by number, the small ones
 	byNumber map[protowire.Number]*decField
@@ -92,18 +93,18 @@ func (p *decMessage) field(n protowire.Number) *decField {
 	return p.byNumber[n]
 }
 
-// read reads a message, which may be in a message of its own type.
-func (p *decMessage) read(s *data.Schema, b []byte) (data.Value, error) {
+// nested is read for a message that contains itself and stands in another.
+func (p *decMessage) nested(s *data.Schema, b []byte) (data.Value, error) {
 	if p.run.depth == maxNesting {
 		return data.Null, errDepth
 	}
 	p.run.depth++
-	v, err := p.fields(s, b)
+	v, err := p.read(s, b)
 	p.run.depth--
 	return v, err
 }
 
-func (p *decMessage) fields(s *data.Schema, b []byte) (data.Value, error) {
+func (p *decMessage) read(s *data.Schema, b []byte) (data.Value, error) {
 	st, vals := data.AllocStruct(s)
 	copy(vals, p.defaults)
 	var lists [][]data.Value

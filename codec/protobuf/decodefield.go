@@ -243,6 +243,9 @@ func (f *decField) message(b []byte) (data.Value, error) {
 	case f.wrapped != nil:
 		return f.wrapped.unwrap(b)
 	}
+	if f.msg.again {
+		return f.msg.nested(f.schema, b)
+	}
 	return f.msg.read(f.schema, b)
 }
 

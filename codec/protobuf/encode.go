@@ -13,7 +13,6 @@ import (
 type encoder struct {
 	msg     *encMessage
 	wrapped *encField
-	depth   *int
 }
 
 func (e *encoder) append(dst []byte, v data.Value) ([]byte, error) {
@@ -24,7 +23,9 @@ func (e *encoder) append(dst []byte, v data.Value) ([]byte, error) {
 	if st == nil {
 		return dst, data.Errorf("Invalid type for STRUCT: class %s", v.Kind().JavaClass())
 	}
-	*e.depth = 0
+	if e.msg.depth != nil {
+		*e.msg.depth = 1
+	}
 	return e.msg.append(dst, st)
 }
 
@@ -32,10 +33,10 @@ func (e *encoder) append(dst []byte, v data.Value) ([]byte, error) {
 // their numbers, in which Java writes them. It may contain itself.
 type encMessage struct {
 	schema *data.Schema
-	depth  *int         // of the message that is being written, shared by those of a plan
 	known  *data.Schema // another schema that is equal
 	fields []*encField
 	ignore bool // defaults
+	depth  *int // of the message that is being written, if it contains itself; shared by those of a plan
 }
 
 type encField struct {
@@ -55,17 +56,18 @@ type encField struct {
 	key, val *encField
 }
 
-func (p *encMessage) append(dst []byte, st *data.StructValue) ([]byte, error) {
+// nested is append for a message that contains itself and stands in another.
+func (p *encMessage) nested(dst []byte, st *data.StructValue) ([]byte, error) {
 	if *p.depth == maxNesting {
 		return dst, errDepth
 	}
 	*p.depth++
-	dst, err := p.fieldsOf(dst, st)
+	dst, err := p.append(dst, st)
 	*p.depth--
 	return dst, err
 }
 
-func (p *encMessage) fieldsOf(dst []byte, st *data.StructValue) ([]byte, error) {
+func (p *encMessage) append(dst []byte, st *data.StructValue) ([]byte, error) {
 	if s := st.Schema(); s != p.schema && s != p.known {
 		if !s.Equal(p.schema) {
 			return dst, data.Errorf("Mismatching struct schema")
@@ -258,6 +260,8 @@ func (f *encField) appendValue(dst []byte, v data.Value) ([]byte, error) {
 			dst, err = f.wrapped.appendField(dst, v)
 		case v.Kind() != data.KindStruct:
 			err = data.Errorf("Invalid type for STRUCT: class %s", v.Kind().JavaClass())
+		case f.msg.depth != nil:
+			dst, err = f.msg.nested(dst, v.Struct())
 		default:
 			dst, err = f.msg.append(dst, v.Struct())
 		}

@@ -29,7 +29,7 @@ func (m *Mapping) compileEncoder(s *data.Schema, md protoreflect.MessageDescript
 	}
 	p := &encPlanner{Mapping: m, depth: new(int), done: map[encPair]*encMessage{}}
 	msg, err := p.encMessage(s, md)
-	return &encoder{msg: msg, depth: p.depth}, err
+	return &encoder{msg: msg}, err
 }
 
 func tagOf(fd protoreflect.FieldDescriptor) uint64 {
@@ -37,8 +37,9 @@ func tagOf(fd protoreflect.FieldDescriptor) uint64 {
 }
 
 func (m *encPlanner) encMessage(s *data.Schema, md protoreflect.MessageDescriptor) (*encMessage, error) {
-	p := &encMessage{schema: s, depth: m.depth, ignore: m.IgnoreDefaults}
+	p := &encMessage{schema: s, ignore: m.IgnoreDefaults}
 	if s.Recursive() {
+		p.depth = m.depth
 		if was, ok := m.done[encPair{s, md.FullName()}]; ok {
 			return was, nil
 		}
