@@ -66,3 +66,54 @@ func TestAcrossFormats(t *testing.T) {
 		}
 	}
 }
+
+// TestLatestRecursive: with use.latest.version a schema that contains itself is
+// compared with the newest of its subject, which comes to an end and finds what
+// differs inside.
+func TestLatestRecursive(t *testing.T) {
+	tree := func(v *data.Schema) (*data.Schema, *data.Schema) {
+		b := data.NewStructSchema().Name("com.acme.Tree")
+		next := b.Self(true)
+		return b.Field("v", v).Field("next", next).Field("kids", data.NewArraySchema(b.Self(false)).MustBuild()).MustBuild(), next
+	}
+	for _, format := range []string{"protobuf", "json"} {
+		t.Run(format, func(t *testing.T) {
+			fake := srfake.New()
+			defer fake.Close()
+			of := func(config map[string]string) codec.Converter {
+				config[registry.URLSetting], config[registry.MaxRetriesSetting] = fake.URL(), "0"
+				var c codec.Converter
+				var err error
+				if format == "json" {
+					c, err = jsonschema.New(config, false)
+				} else {
+					c, err = New(config, false)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			s, next := tree(data.StringSchema)
+			node := func(s *data.Schema, v data.Value, next data.Value) data.Value {
+				return data.OfStruct(data.NewStruct(s, []data.Value{v, next, data.OfArray(nil)}))
+			}
+			v := node(s, data.OfString("a"), node(next, data.OfString("b"), data.Null))
+			if _, err := of(map[string]string{}).FromConnect("t", s, v, nil); err != nil {
+				t.Fatal(err)
+			}
+			latest := of(map[string]string{registry.AutoRegisterSetting: "false", registry.UseLatestSetting: "true"})
+			b, err := latest.FromConnect("t", s, v, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, got, err := latest.ToConnect("t", b); err != nil || got.String() != v.String() {
+				t.Errorf("got %v, %v", got, err)
+			}
+			other, _ := tree(data.Float64Schema)
+			if _, err := latest.FromConnect("t", other, node(other, data.OfFloat64(1), data.Null), nil); err == nil {
+				t.Error("a double was written as a string")
+			}
+		})
+	}
+}
