@@ -161,17 +161,21 @@ func (p *literalParser) parse(embedded bool) (typed, error) {
 	}
 	start := p.mark()
 	var t typed
-	err := errLiteral
+	err, tried := errLiteral, true
 	if p.consume("[") {
 		t, err = p.array()
 	} else if p.consume("{") {
 		t, err = p.mapping()
+	} else {
+		tried = false
 	}
 	p.depth--
 	if err == nil || errors.Is(err, errNesting) {
 		return t, err
 	}
-	p.rewind(start)
+	if tried { // else the blanks before the next token stay dropped, as in Java
+		p.rewind(start)
+	}
 	token := p.take()
 	if trim(token) == "" {
 		return typed{schema: data.StringSchema, value: data.OfString(token)}, nil
@@ -193,12 +197,12 @@ func (p *literalParser) quoted() typed {
 }
 
 func (p *literalParser) array() (typed, error) {
-	var elem *data.Schema
+	var elem common
 	var out []data.Value
 	for p.hasNext() {
 		if p.consume("]") {
-			s := data.NewArraySchema(elem).MustBuild()
-			v, err := alignAll(elem, out)
+			s := data.NewArraySchema(elem.schema).MustBuild()
+			v, err := alignAll(elem.schema, out)
 			return typed{schema: s, value: data.OfArray(v)}, err
 		}
 		if p.consume(",") {
@@ -208,7 +212,7 @@ func (p *literalParser) array() (typed, error) {
 		if err != nil {
 			return typed{}, err
 		}
-		elem = commonSchema(elem, t)
+		elem.add(t)
 		out = append(out, t.value)
 		at := p.mark()
 		if p.consume("]") {
@@ -236,11 +240,11 @@ func alignAll(s *data.Schema, vs []data.Value) ([]data.Value, error) {
 }
 
 func (p *literalParser) mapping() (typed, error) {
-	var ks, vs *data.Schema
+	var ks, vs common
 	var out []data.MapEntry
 	for p.hasNext() {
 		if p.consume("}") {
-			return p.aligned(ks, vs, data.MapOf(out))
+			return p.aligned(ks.schema, vs.schema, data.MapOf(out))
 		}
 		if p.consume(",") {
 			return typed{}, errLiteral
@@ -258,7 +262,8 @@ func (p *literalParser) mapping() (typed, error) {
 		}
 		out = append(out, data.MapEntry{Key: key.value, Value: val.value})
 		p.consume(",")
-		ks, vs = commonSchema(ks, key), commonSchema(vs, val)
+		ks.add(key)
+		vs.add(val)
 	}
 	return typed{}, errLiteral
 }
@@ -282,24 +287,20 @@ func (p *literalParser) aligned(ks, vs *data.Schema, m *data.MapValue) (typed, e
 	return typed{schema: data.NewMapSchema(ks, vs).MustBuild(), value: data.OfMap(data.MapOf(out))}, nil
 }
 
-// commonSchema returns the schema for values of prev and t: of numbers the wider
-// type; nil when there is none.
-func commonSchema(prev *data.Schema, t typed) *data.Schema {
+// common is the schema that values have in common: of numbers the widest type.
+type common struct {
+	schema *data.Schema
+	clash  bool // there is none, whatever else comes
+}
+
+func (c *common) add(t typed) {
 	switch {
-	case t.none:
-		return prev
-	case prev == nil || t.schema == nil:
-		return t.schema
-	case prev.Type() != t.schema.Type():
-		if promotable(prev.Type(), t.schema.Type()) {
-			return t.schema
-		}
-		if promotable(t.schema.Type(), prev.Type()) {
-			return prev
-		}
-		return nil
+	case t.none || t.schema == nil || c.clash:
+	case c.schema == nil || c.schema.Type() == t.schema.Type() || promotable(c.schema.Type(), t.schema.Type()):
+		c.schema = t.schema
+	case !promotable(t.schema.Type(), c.schema.Type()):
+		c.schema, c.clash = nil, true
 	}
-	return t.schema
 }
 
 // token reads a token that is none of the delimiters' doing.

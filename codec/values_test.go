@@ -21,6 +21,38 @@ func TestDeepLiteralsAreNotRead(t *testing.T) {
 	}
 }
 
+func TestLiteralSchemas(t *testing.T) {
+	str := func(text string) string { return "STRING " + text }
+	for text, want := range map[string]string{
+		"\t]":                           str("\t]"), // the blank before a delimiter is no literal of its own
+		" \"x\"":                        str(" \"x\""),
+		"  ":                            str("  "),
+		"[true,1,true]":                 "ARRAY(null) [true, 1, true]", // once there is no common schema there is none
+		"[1,99999999999999999999,1]":    "ARRAY(null) [1, 99999999999999999999, 1]",
+		"[1,70000,1.5,2]":               "ARRAY(FLOAT32) [1.0, 70000.0, 1.5, 2.0]",
+		"{\"a\":1,\"b\":\"x\",\"c\":1}": "MAP(STRING:null) {a=1, b=x, c=1}",
+		"[[1,2],[3],4]":                 "ARRAY(null) [[1, 2], [3], 4]",
+	} {
+		s, v := ParseString(text)
+		got := s.Type().String()
+		name := func(s *data.Schema) string {
+			if s == nil {
+				return "null"
+			}
+			return s.Type().String()
+		}
+		switch s.Type() {
+		case data.Array:
+			got += "(" + name(s.ValueSchema()) + ")"
+		case data.Map:
+			got += "(" + name(s.KeySchema()) + ":" + name(s.ValueSchema()) + ")"
+		}
+		if got += " " + v.String(); got != want {
+			t.Errorf("%q is %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestHugeExponents(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text string

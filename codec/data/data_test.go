@@ -6,6 +6,23 @@ import (
 	"unsafe"
 )
 
+// Java's calendar is Julian before 15 October 1582.
+func TestDateText(t *testing.T) {
+	for ms, want := range map[int64]string{
+		0:                   "Thu Jan 01 00:00:00 UTC 1970",
+		1483425001864:       "Tue Jan 03 06:30:01 UTC 2017",
+		-12_219_292_800_001: "Thu Oct 04 23:59:59 UTC 1582",
+		-62_135_596_800_000: "Mon Jan 03 00:00:00 UTC 1",
+		-62_167_392_000_000: "Thu Jan 01 00:00:00 UTC 1",
+		math.MinInt64:       "Sun Dec 02 16:47:04 UTC 292269055",
+		253_402_300_800_000: "Sat Jan 01 00:00:00 UTC 10000",
+	} {
+		if got := OfDate(ms).String(); got != want {
+			t.Errorf("%d is %s, want %s", ms, got, want)
+		}
+	}
+}
+
 func TestKindsRunInStepWithTypes(t *testing.T) {
 	for ty := Int8; ty <= Struct; ty++ {
 		s := &Schema{typ: ty}

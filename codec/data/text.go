@@ -5,7 +5,6 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/troupeio/troupe/codec/javatext"
 )
@@ -40,7 +39,7 @@ func (v Value) AppendText(b []byte) []byte {
 	case KindDecimal:
 		return append(b, v.Decimal().String()...)
 	case KindDate:
-		return append(b, javaDate(v.Int())...)
+		return dateText.Append(b, v.Int())
 	case KindArray:
 		b = append(b, '[')
 		for i, e := range v.Elems() {
@@ -82,11 +81,8 @@ func (v Value) AppendText(b []byte) []byte {
 	return b
 }
 
-// javaDate is java.util.Date.toString in UTC.
-func javaDate(ms int64) string {
-	t := time.UnixMilli(ms).UTC()
-	return t.Format("Mon Jan 02 15:04:05 UTC ") + strconv.Itoa(t.Year())
-}
+// dateText is java.util.Date.toString, in UTC.
+var dateText = javatext.MustSimpleDateFormat("EEE MMM dd HH:mm:ss zzz y")
 
 // String returns BigDecimal.toString: plain digits, or scientific notation when
 // the scale is negative or the number is far below one.

@@ -63,6 +63,13 @@ func appendFloat(b []byte, v float64, bits int) []byte {
 			break
 		}
 	}
+	if !dot && abs < 1e-43 {
+		// Java takes the nearest of all that have two digits. Of the smallest numbers
+		// that need not be the shortest with a zero behind: 4.9E-324, not 5.0E-324.
+		if two := strconv.AppendFloat(tmp[16:16], v, 'e', 1, bits); two[exp+1] != '0' {
+			t, dot, exp = two, true, exp+2
+		}
+	}
 	b = append(b, t[:exp]...)
 	if !dot {
 		b = append(b, ".0"...)

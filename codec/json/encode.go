@@ -224,6 +224,10 @@ func (c *Converter) encodeObject(dst []byte, key, elem *encoder, m *data.MapValu
 			if def := key.schema.Default(); !def.IsNull() && c.replaceNull {
 				text = def.String()
 			} else if !key.schema.Optional() {
+				// What goes before is written first, and may have an error of its own.
+				if dst, err := c.encodeObject(dst, key, elem, b.Build(), depth-1); err != nil {
+					return dst, err
+				}
 				return c.encodeNull(dst, key, depth)
 			}
 			b.PutString(text, p.Value)

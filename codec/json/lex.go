@@ -247,8 +247,11 @@ func (l *lexer) number() bool {
 		i++
 	}
 	digits := i - first
-	if digits == 0 && zeros == 0 {
-		return false
+	if digits == 0 {
+		if zeros == 0 {
+			return false
+		}
+		digits = 1 // the last zero counts
 	}
 	l.isInt = true
 	if i < len(in) && (in[i] == '.' || in[i]|0x20 == 'e') {
@@ -346,8 +349,34 @@ func (l *lexer) word(w string) bool {
 	if c < '0' || c == ']' || c == '}' {
 		return true
 	}
-	r, _ := utf8.DecodeRune(l.in[l.pos:])
-	return !unicode.In(r, unicode.Letter, unicode.Nd, unicode.Nl, unicode.Mn, unicode.Mc, unicode.Pc, unicode.Sc, unicode.Cf) && r != 0x7f
+	r, ok := l.char()
+	return ok && !unicode.In(r, unicode.Letter, unicode.Nd, unicode.Nl, unicode.Mn, unicode.Mc, unicode.Pc, unicode.Sc, unicode.Cf) && r != 0x7f
+}
+
+// char decodes what follows as Jackson does to see whether a word goes on: by the
+// lengths of UTF-8 alone, and cut to a char.
+func (l *lexer) char() (r rune, ok bool) {
+	c := l.in[l.pos]
+	more := 0
+	switch {
+	case c < 0x80:
+		return rune(c), true
+	case c&0xe0 == 0xc0:
+		r, more = rune(c&0x1f), 1
+	case c&0xf0 == 0xe0:
+		r, more = rune(c&0x0f), 2
+	case c&0xf8 == 0xf0:
+		r, more = rune(c&0x07), 3
+	default:
+		return 0, false
+	}
+	for i := 1; i <= more; i++ {
+		if l.pos+i >= len(l.in) || l.in[l.pos+i]&0xc0 != 0x80 {
+			return 0, false
+		}
+		r = r<<6 | rune(l.in[l.pos+i]&0x3f)
+	}
+	return r & 0xffff, true
 }
 
 // skip passes over a value, checking it as reading would.
