@@ -167,6 +167,16 @@ func longOf(v data.Value) int64 {
 	return v.Int()
 }
 
+// intOf is Number.intValue: a float that is too large becomes the largest int, any
+// other number is cut off.
+func intOf(v data.Value) int32 {
+	n := longOf(v)
+	if v.Kind() == data.KindFloat32 || v.Kind() == data.KindFloat64 {
+		n = max(math.MinInt32, min(n, math.MaxInt32))
+	}
+	return int32(n)
+}
+
 // doubleOf is Number.doubleValue.
 func doubleOf(v data.Value) float64 {
 	switch v.Kind() {
@@ -182,11 +192,11 @@ func doubleOf(v data.Value) float64 {
 func numberOf(v data.Value, to data.Type) data.Value {
 	switch to {
 	case data.Int8:
-		return data.OfInt8(int8(longOf(v)))
+		return data.OfInt8(int8(intOf(v)))
 	case data.Int16:
-		return data.OfInt16(int16(longOf(v)))
+		return data.OfInt16(int16(intOf(v)))
 	case data.Int32:
-		return data.OfInt32(int32(longOf(v)))
+		return data.OfInt32(intOf(v))
 	case data.Int64:
 		return data.OfInt64(longOf(v))
 	case data.Float64:

@@ -159,10 +159,10 @@ func projectStruct(source *data.Schema, v data.Value, target *data.Schema) (data
 	return data.OfStruct(data.NewStruct(target, vals)), nil
 }
 
-// widen makes a number of type from one of type to. What is no number stays as
-// it is, as it does in Java.
+// widen makes a number of type from one of type to, whatever number it really is.
+// What is no number stays as it is, as it does in Java.
 func widen(from data.Type, v data.Value, to data.Type) data.Value {
-	if !promotable(from, to) || !isNumber(v) {
+	if from > data.Float64 || v.Kind() == data.Kind(to) || !isNumber(v) {
 		return v
 	}
 	return numberOf(v, to)
