@@ -215,11 +215,13 @@ func recovered(f func() error) (err error) {
 func clientConfig(client connectconfig.Client, property string) (configdef.Key, bool) {
 	kind := map[connectconfig.Client]kafkaclient.Kind{connectconfig.Producer: kafkaclient.Producer, connectconfig.Consumer: kafkaclient.Consumer, connectconfig.Admin: kafkaclient.Admin}[client]
 	e, ok := kafkaclient.Lookup(kind, property)
-	if !ok {
+	if !ok || e.Documentation == "" { // or not declared in Kafka
 		return configdef.Key{}, false
 	}
 	k := configdef.Key{Name: e.Name, Doc: e.Documentation, Type: clientTypes[e.Type], Importance: clientImportance[e.Importance]}
 	switch {
+	case e.Required && e.Type == kafkaclient.List: // a client says so only when it starts
+		k.Default = ""
 	case e.Required:
 		k.Default = configdef.Required
 	case !e.Null:

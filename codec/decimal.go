@@ -4,7 +4,6 @@ import (
 	"math"
 	"math/big"
 	"strconv"
-	"unicode"
 
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/codec/javatext"
@@ -71,20 +70,7 @@ func exponent(s string) (int64, bool) {
 }
 
 // digitOf is Character.digit(c, 10), which knows the digits of all scripts.
-func digitOf(r rune) int {
-	if r >= '0' && r <= '9' {
-		return int(r - '0')
-	}
-	if r < 0x80 || r > 0xffff || !unicode.Is(unicode.Nd, r) {
-		return -1
-	}
-	// The digits of a script are ten code points in a row.
-	n := 0
-	for n < 9 && unicode.Is(unicode.Nd, r-rune(n)-1) {
-		n++
-	}
-	return n
-}
+func digitOf(r rune) int { return javatext.Digit(r) }
 
 // decimalLong is BigDecimal.longValue: cut at the point, modulo 2^64.
 func decimalLong(d *data.Decimal) int64 {

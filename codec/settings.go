@@ -3,6 +3,8 @@ package codec
 import (
 	"strconv"
 	"strings"
+
+	"github.com/troupeio/troupe/codec/javatext"
 )
 
 // Settings is the configuration of a converter, with the readings and the
@@ -37,7 +39,7 @@ func (s Settings) Int(name string, def int) (int, error) {
 	if !ok {
 		return def, nil
 	}
-	n, err := strconv.ParseInt(strings.TrimSpace(v), 10, 32)
+	n, err := strconv.ParseInt(javatext.ASCIIDigits(strings.TrimSpace(v)), 10, 32)
 	if err != nil {
 		return 0, invalid(name, v, "Not a number of type INT")
 	}

@@ -1,8 +1,11 @@
 package kafkaclient
 
 import (
+	_ "embed"
+	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // Kind is the Java client whose property names are meant. The same name can have
@@ -79,7 +82,8 @@ type Entry struct {
 	// Note is one sentence for users: the option that it becomes, or why it has
 	// no effect, or which values are accepted.
 	Note string
-	// Documentation is Kafka's own text on the key, where it is on record; else "".
+	// Documentation is Kafka's own text on the key; [Lookup] adds it. Keys that
+	// Kafka's clients take without declaring them have none.
 	Documentation string
 
 	kinds kindSet
@@ -105,6 +109,7 @@ func (s kindSet) has(k Kind) bool { return s&(1<<k) != 0 }
 func Lookup(kind Kind, name string) (Entry, bool) {
 	for _, e := range table() {
 		if e.Name == name && e.kinds.has(kind) {
+			e.Documentation = documentation(kind, name)
 			return e, true
 		}
 	}
@@ -127,4 +132,26 @@ func Entries(kind Kind) []Entry {
 // built on each call so that nobody can change it for others.
 func table() []Entry {
 	return slices.Concat(commonTable(), tlsTable(), saslTable(), producerTable(), consumerTable(), adminTable())
+}
+
+// documentationText is Kafka's text on each key, by its name; where a client has one
+// of its own, by "client/name" too.
+//
+//go:embed documentation.json
+var documentationText []byte
+
+var allDocumentation = sync.OnceValue(func() map[string]string {
+	var m map[string]string
+	if err := json.Unmarshal(documentationText, &m); err != nil {
+		panic("kafkaclient: documentation.json: " + err.Error())
+	}
+	return m
+})
+
+func documentation(kind Kind, name string) string {
+	all := allDocumentation()
+	if own, ok := all[kind.String()+"/"+name]; ok {
+		return own
+	}
+	return all[name]
 }

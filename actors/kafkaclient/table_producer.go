@@ -6,9 +6,6 @@ import (
 	"github.com/troupeio/troupe/codec/configdef"
 )
 
-// lingerDoc is Kafka's documentation of linger.ms, as its validate endpoint gives it.
-const lingerDoc = "The producer groups together any records that arrive in between request transmissions into a single batched request. Normally this occurs only under load when records arrive faster than they can be sent out. However in some circumstances the client may want to reduce the number of requests even under moderate load. This setting accomplishes this by adding a small amount of artificial delay&mdash;that is, rather than immediately sending out a record, the producer will wait for up to the given delay to allow other records to be sent so that the sends can be batched together. This can be thought of as analogous to Nagle's algorithm in TCP. This setting gives the upper bound on the delay for batching: once we get <code>batch.size</code> worth of records for a partition it will be sent immediately regardless of this setting, however if we have fewer than this many bytes accumulated for this partition we will 'linger' for the specified time waiting for more records to show up. This setting defaults to 5 (i.e. 5ms delay). Increasing <code>linger.ms=50</code>, for example, would have the effect of reducing the number of requests sent but would add up to 50ms of latency to records sent in the absence of load.The default changed from 0 to 5 in Apache Kafka 4.0 as the efficiency gains from larger batches typically result in similar or lower producer latency despite the increased linger."
-
 const byteArraySerializer = "org.apache.kafka.common.serialization.ByteArraySerializer"
 
 // producerTable holds what only the producer knows.
@@ -35,7 +32,7 @@ func producerTable() []Entry {
 			Note: "Below 3, 3 to 5, 6 to 9 and from 10 on: the library has four levels.", check: between(-131072, 22), by: "compression.type"},
 		{Name: "compression.type", Type: String, Default: "none", Importance: "HIGH", Valid: "[none, gzip, snappy, lz4, zstd]", Effect: Mapped,
 			Note: "As Kafka's; nothing is compressed by default.", check: oneOf("none", "gzip", "snappy", "lz4", "zstd"), set: (*build).compression},
-		{Name: "linger.ms", Type: Long, Default: "5", Importance: "MEDIUM", Valid: "[0,...]", Effect: Mapped, Documentation: lingerDoc,
+		{Name: "linger.ms", Type: Long, Default: "5", Importance: "MEDIUM", Valid: "[0,...]", Effect: Mapped,
 			Note: "As given, up to 1 min. Not set, nothing waits: what arrives while a request is under way is the next batch.", check: atLeast(0), set: (*build).linger},
 		{Name: "max.request.size", Type: Int, Default: "1048576", Importance: "MEDIUM", Valid: "[0,...]", Effect: Mapped,
 			Note:  "Largest record and largest batch before compression, 512 B to 1 GiB. Raise the topic's max.message.bytes with it: batches fill up to it.",

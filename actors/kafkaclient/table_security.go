@@ -73,27 +73,29 @@ func saslTable() []Entry {
 		{Name: "sasl.login.refresh.buffer.seconds", Type: Short, Default: "300", Valid: "[0,...,3600]", Note: token, check: between(0, 3600)},
 		{Name: "sasl.login.retry.backoff.ms", Type: Long, Default: "100", Note: "A failed login is tried again with the connection, by retry.backoff.ms."},
 		{Name: "sasl.login.retry.backoff.max.ms", Type: Long, Default: "10000", Note: "A failed login is tried again with the connection, by retry.backoff.max.ms."},
-		{Name: "sasl.oauthbearer.jwt.validator.class", Type: Class, Default: "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator", Note: server},
+		{Name: "sasl.oauthbearer.jwt.validator.class", Type: Class, Importance: "MEDIUM", Default: "org.apache.kafka.common.security.oauthbearer.DefaultJwtValidator", Note: server},
 		{Name: "sasl.oauthbearer.scope.claim.name", Type: String, Default: "scope", Note: server},
 		{Name: "sasl.oauthbearer.sub.claim.name", Type: String, Default: "sub", Note: server},
-		{Name: "sasl.oauthbearer.jwks.endpoint.url", Type: String, Null: true, Note: server},
+		{Name: "sasl.oauthbearer.jwks.endpoint.url", Type: String, Importance: "MEDIUM", Null: true, Note: server},
 		{Name: "sasl.oauthbearer.jwks.endpoint.refresh.ms", Type: Long, Default: "3600000", Note: server},
 		{Name: "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", Type: Long, Default: "100", Note: server},
 		{Name: "sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", Type: Long, Default: "10000", Note: server},
 		{Name: "sasl.oauthbearer.clock.skew.seconds", Type: Int, Default: "30", Note: server},
 		{Name: "sasl.oauthbearer.expected.audience", Type: List, Null: true, Note: server},
 		{Name: "sasl.oauthbearer.expected.issuer", Type: String, Null: true, Note: server},
-		{Name: "sasl.oauthbearer.assertion.algorithm", Type: String, Default: "RS256", Valid: "(case insensitive) [ES256, RS256]", Note: "Belongs to assertions, which are refused.", check: oneOfAnyCase("ES256", "RS256")},
+		{Name: "sasl.oauthbearer.assertion.algorithm", Type: String, Importance: "MEDIUM", Default: "RS256", Valid: "(case insensitive) [ES256, RS256]", Note: "Belongs to assertions, which are refused.", check: oneOfAnyCase("ES256", "RS256")},
 		{Name: "sasl.oauthbearer.assertion.claim.exp.seconds", Type: Int, Default: "300", Valid: "[0,...,86400]", Note: "Belongs to assertions, which are refused.", check: between(0, 86400)},
 		{Name: "sasl.oauthbearer.assertion.claim.nbf.seconds", Type: Int, Default: "60", Valid: "[0,...,3600]", Note: "Belongs to assertions, which are refused.", check: between(0, 3600)},
-		{Name: "sasl.oauthbearer.assertion.claim.jti.include", Type: Boolean, Default: "false", Note: "Belongs to assertions, which are refused."},
-		{Name: "sasl.oauthbearer.assertion.claim.aud", Type: String, Null: true, Note: "Belongs to assertions, which are refused."},
-		{Name: "sasl.oauthbearer.assertion.claim.iss", Type: String, Null: true, Note: "Belongs to assertions, which are refused."},
-		{Name: "sasl.oauthbearer.assertion.claim.sub", Type: String, Null: true, Note: "Belongs to assertions, which are refused."},
+		{Name: "sasl.oauthbearer.assertion.claim.jti.include", Type: Boolean, Importance: "MEDIUM", Default: "false", Note: "Belongs to assertions, which are refused."},
+		{Name: "sasl.oauthbearer.assertion.claim.aud", Type: String, Importance: "MEDIUM", Null: true, Note: "Belongs to assertions, which are refused."},
+		{Name: "sasl.oauthbearer.assertion.claim.iss", Type: String, Importance: "MEDIUM", Null: true, Note: "Belongs to assertions, which are refused."},
+		{Name: "sasl.oauthbearer.assertion.claim.sub", Type: String, Importance: "MEDIUM", Null: true, Note: "Belongs to assertions, which are refused."},
 	}
 	for i := range none {
 		none[i].kinds, none[i].Effect = every, NoEffect
-		none[i].Importance = "LOW"
+		if none[i].Importance == "" {
+			none[i].Importance = "LOW"
+		}
 	}
 	const assertion = "tokens by a signed assertion are not supported; use client credentials"
 	refused := []Entry{

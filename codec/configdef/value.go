@@ -6,6 +6,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"github.com/troupeio/troupe/codec/javatext"
 )
 
 // Class is a value of type CLASS: the full name of a class.
@@ -144,7 +146,7 @@ func ParseType(name, text string, t Type, classes ClassResolver) (any, error) {
 		return trimmed, nil
 	case Int, Short, Long:
 		bits := map[Type]int{Int: 32, Short: 16, Long: 64}[t]
-		n, err := strconv.ParseInt(trimmed, 10, bits)
+		n, err := strconv.ParseInt(javatext.ASCIIDigits(trimmed), 10, bits)
 		if err != nil {
 			return nil, InvalidValue(name, text, "Not a number of type "+t.String())
 		}

@@ -75,13 +75,13 @@ func commonKeys() []configdef.Key {
 		},
 		{
 			Name: "transforms", Type: configdef.List, Default: "", Importance: configdef.Low,
-			Validator: configdef.UniqueAliases(),
+			Validator: configdef.Composite(configdef.NonNull(), configdef.UniqueAliases()),
 			Group:     groupTransforms, Order: 12, Width: configdef.WidthLong, DisplayName: "Transforms",
 			Doc: "Aliases for the transformations to be applied to records.",
 		},
 		{
 			Name: "predicates", Type: configdef.List, Default: "", Importance: configdef.Low,
-			Validator: configdef.UniqueAliases(),
+			Validator: configdef.Composite(configdef.NonNull(), configdef.UniqueAliases()),
 			Group:     groupPredicates, Order: 13, Width: configdef.WidthLong, DisplayName: "Predicates",
 			Doc: "Aliases for the predicates used by transformations.",
 		},
@@ -125,7 +125,7 @@ func sourceKeys() []configdef.Key {
 	return []configdef.Key{
 		{
 			Name: "topic.creation.groups", Type: configdef.List, Default: "", Importance: configdef.Low,
-			Validator: configdef.UniqueAliases(),
+			Validator: configdef.Composite(configdef.NonNull(), configdef.UniqueAliases()),
 			Group:     groupTopicCreation, Order: 1, Width: configdef.WidthLong, DisplayName: "Topic Creation Groups",
 			Doc: "Groups of configurations for topics created by source connectors",
 		},

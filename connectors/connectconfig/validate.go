@@ -414,7 +414,7 @@ func (r *Request) converter(plugins catalog, key string, validated []*configdef.
 			props[name] = v
 		}
 	}
-	if _, given := props["converter.type"]; !given {
+	if props["converter.type"] == nil {
 		props["converter.type"] = &kind
 	}
 	byName := make(map[string]*configdef.ConfigValue)
