@@ -165,7 +165,7 @@ func ParseType(name, text string, t Type, classes ClassResolver) (any, error) {
 		}
 		canonical, ok := classes.ResolveClass(trimmed)
 		if !ok {
-			return nil, InvalidValue(name, text, "Class "+trimmed+" could not be found.")
+			return nil, InvalidValue(name, text, "Class "+text+" could not be found.")
 		}
 		return Class(canonical), nil
 	}

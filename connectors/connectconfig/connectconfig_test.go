@@ -89,8 +89,6 @@ func TestValidateFindings(t *testing.T) {
 			"The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition."},
 		{"negate without predicate", nil, append(source, "transforms", "a", "transforms.a.type", "x.Rename$Key", "transforms.a.to", "b", "transforms.a.negate", "true"), "transforms.a.type",
 			"Config 'transforms.a.negate' was provided but there is no config 'transforms.a.predicate' defining a predicate to be negated."},
-		{"bad version", nil, append(source, "transforms", "a", "transforms.a.type", "x.Rename$Key", "transforms.a.to", "b", "transforms.a.plugin.version", "[1"), "transforms.a.plugin.version",
-			"Invalid value [1 for configuration transforms.a.plugin.version: Invalid version specification: [1"},
 		{"bad regex and dead letters", nil, []string{"name", "n", "connector.class", "DemoSink", "topics.regex", "(", "errors.deadletterqueue.topic.name", "d"}, "topics.regex",
 			"Invalid value ( for configuration topics.regex: Invalid regex: Unclosed group near index 1\n("},
 		{"the connector's own check", func(r *Request) {
@@ -118,6 +116,31 @@ func TestValidateFindings(t *testing.T) {
 				t.Errorf("refused with %s", Refusal(got))
 			}
 		})
+	}
+}
+
+// A version that cannot be had is told of the class and of the version; one that
+// cannot be read of a converter's version alone.
+func TestValidateVersions(t *testing.T) {
+	for _, c := range []struct {
+		version string
+		want    []string
+	}{
+		{"3", nil}, {"latest", nil}, {"[0.9,4)", nil}, {"1.0,3.0", nil},
+		{"[1", []string{"Unbounded range: [1", "Unbounded range: [1"}},
+		{"", []string{"Plugin x.Rename$Key not found that matches the version range [,], available versions: [3]", "Plugin x.Rename$Key not found that matches the version range [,], available versions: [3]"}},
+		{"2.0", []string{"Plugin x.Rename$Key not found that matches the version range [2.0,2.0], available versions: [3]", "Plugin x.Rename$Key not found that matches the version range [2.0,2.0], available versions: [3]"}},
+	} {
+		got, err := validate(t, nil, "name", "n", "connector.class", "DemoSource", "transforms", "a", "transforms.a.type", "x.Rename$Key",
+			"transforms.a.to", "b", "transforms.a.plugin.version", c.version)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := errorsOf(got)
+		have := slices.Concat(found["transforms.a.type"], found["transforms.a.plugin.version"])
+		if !slices.Equal(have, c.want) || got.ErrorCount != len(c.want) {
+			t.Errorf("%q: got %q, %d errors; want %q", c.version, found, got.ErrorCount, c.want)
+		}
 	}
 }
 
@@ -177,7 +200,7 @@ func TestVersionRanges(t *testing.T) {
 	}{
 		{"4.1.0", "4.1.0", true}, {"4.1", "4.1.0", true}, {"4.1.1", "4.1.0", false},
 		{"[4.0,5.0)", "4.1.0", true}, {"[4.0,4.1)", "4.1.0", false}, {"(4.1,)", "4.1.0", false}, {"(,4.1]", "4.1.0", true},
-		{"[4.1.0]", "4.1.0", true}, {"[1,2),[4,5)", "4.1.0", true}, {"latest", "4.1.0", true}, {"", "4.1.0", true},
+		{"[4.1.0]", "4.1.0", true}, {"[1,2),[4,5)", "4.1.0", true}, {"latest", "4.1.0", true}, {"", "4.1.0", false}, {"3,5", "4.1.0", true}, {"LATEST", "4.1.0", false},
 		{"[1,2)", "2-rc1", true},
 	} {
 		r, err := parseVersionRange(c.text)
@@ -185,7 +208,7 @@ func TestVersionRanges(t *testing.T) {
 			t.Errorf("%s in %s: %v, %v", c.version, c.text, !c.want, err)
 		}
 	}
-	for _, bad := range []string{"[1", "1]", "(1)", "[2,1]", "[1],2"} {
+	for _, bad := range []string{"[1", "1]", "(1)", "[2,1]", "[1],2", "[1,3],[2,4]", "5,4", "[1,1)"} {
 		if _, err := parseVersionRange(bad); err == nil {
 			t.Errorf("%s was read", bad)
 		}

@@ -44,27 +44,16 @@ func completeConnector(d *configdef.Def, plugins catalog, connector Plugin, prop
 	key := *d.Key("connector.plugin.version")
 	key.Default = connector.Version
 	d.Redefine(key)
-	completeVersion(d, key.Name, func() (Plugin, bool) { return connector, true }, plugins)
+	d.Key(key.Name).Validator = versionValidator(version, func() (Plugin, bool) { return connector, true }, plugins)
 	d.Key(key.Name).Recommender = versionRecommender{plugins: plugins, kinds: []connectors.Kind{connector.Kind}, fixed: connector.Class}
 }
 
-// completeVersion gives a version key the validator for the plugin that find
-// returns.
-func completeVersion(d *configdef.Def, name string, find func() (Plugin, bool), plugins catalog) {
-	d.Key(name).Validator = versionValidator(find, plugins)
-}
-
-func versionValidator(find func() (Plugin, bool), plugins catalog) configdef.Validator {
-	return configdef.Lambda(func(name string, value any) error {
-		s, ok := value.(string)
-		if !ok {
-			return nil
-		}
-		if _, err := parseVersionRange(s); err != nil {
-			return configdef.InvalidValue(name, value, err.Error())
-		}
+// versionValidator holds a version to what the plugin that find returns has; without
+// a plugin there is nothing to hold it to.
+func versionValidator(version *string, find func() (Plugin, bool), plugins catalog) configdef.Validator {
+	return configdef.Lambda(func(string, any) error {
 		if p, ok := find(); ok {
-			return plugins.checkVersion(p, &s)
+			return plugins.checkVersion(p, version)
 		}
 		return nil
 	}, "version range (Maven syntax) or latest")
@@ -80,18 +69,28 @@ func completeConverters(d *configdef.Def, plugins catalog, worker Worker, props 
 		if inForce != "" {
 			class.Default = configdef.Class(inForce)
 		}
-		if given, there := props[name]; there {
-			inForce = ""
-			if given != nil {
-				inForce = strings.TrimSpace(*given)
-			}
+		// Of a class that the worker has chosen the version is not looked at.
+		given := props[name]
+		if given != nil {
+			inForce = *given
 		}
 		version := text(props, versionKey)
 		class.Validator = configdef.Lambda(func(_ string, value any) error {
-			if c, ok := value.(configdef.Class); ok {
-				return plugins.check(string(c), kind, version)
+			c, ok := value.(configdef.Class)
+			if !ok || given == nil {
+				return nil
 			}
-			return nil
+			if strings.TrimSpace(*given) != *given { // as a class it is read without the blanks, as a plugin with them
+				return configdef.Errorf("Failed to load class %s: %s", *given, *given)
+			}
+			if p, ok := plugins.Find(string(c), kind); ok {
+				// A range that cannot be read is the version key's own error.
+				if version != nil && isUnreadable(*version) {
+					return nil
+				}
+				return plugins.checkVersion(p, version)
+			}
+			return plugins.check(string(c), kind, version)
 		}, "A concrete class that implements "+interfaceName(kind)+" and has a public no-argument constructor")
 		class.Recommender = classRecommender{plugins, kind}
 		// The worker's own converter has been checked when it started.
@@ -101,7 +100,7 @@ func completeConverters(d *configdef.Def, plugins catalog, worker Worker, props 
 		d.Key(name).Validator = class.Validator
 
 		find := func() (Plugin, bool) {
-			if inForce == "" {
+			if inForce == "" || strings.TrimSpace(inForce) != inForce {
 				return Plugin{}, false
 			}
 			return plugins.Find(inForce, kind)
@@ -112,7 +111,9 @@ func completeConverters(d *configdef.Def, plugins catalog, worker Worker, props 
 		}
 		d.Redefine(v)
 		d.Key(versionKey).Recommender = versionRecommender{plugins: plugins, kinds: []connectors.Kind{kind}, class: name}
-		completeVersion(d, versionKey, find, plugins)
+		if given != nil {
+			d.Key(versionKey).Validator = versionValidator(version, find, plugins)
+		}
 	}
 }
 
@@ -187,7 +188,7 @@ func (a alias) enrich(d *configdef.Def, plugins catalog, name string, props map[
 	}
 	var plugin Plugin
 	found := false
-	if class := props[typeKey]; class != nil {
+	if class := props[typeKey]; class != nil && strings.TrimSpace(*class) == *class {
 		plugin, found = plugins.Find(*class, a.kind)
 	}
 	versionDefault := any(nil)
@@ -196,13 +197,16 @@ func (a alias) enrich(d *configdef.Def, plugins catalog, name string, props map[
 	}
 	err = define(d, configdef.Key{
 		Name: versionKey, Type: configdef.String, Default: versionDefault, Importance: configdef.High,
-		Validator: versionValidator(func() (Plugin, bool) { return plugin, found }, plugins),
-		Doc:       "Version of the '" + name + "' " + strings.ToLower(what) + ".",
-		Group:     group, Order: 1, Width: configdef.WidthLong, DisplayName: what + " version for " + name,
+		Doc:   "Version of the '" + name + "' " + strings.ToLower(what) + ".",
+		Group: group, Order: 1, Width: configdef.WidthLong, DisplayName: what + " version for " + name,
 		Recommender: versionRecommender{plugins: plugins, kinds: []connectors.Kind{a.kind}, class: typeKey, alwaysSeen: true},
 	})
-	if err != nil || !found || plugins.checkVersion(plugin, version) != nil {
+	if err != nil {
 		return err
+	}
+	d.Key(versionKey).Validator = versionValidator(version, func() (Plugin, bool) { return plugin, found }, plugins)
+	if !found || plugins.checkVersion(plugin, version) != nil {
+		return nil
 	}
 	own := configdef.New()
 	if a.kind == connectors.TransformationKind {

@@ -1,7 +1,6 @@
 package connectconfig
 
 import (
-	"maps"
 	"slices"
 	"strings"
 
@@ -75,13 +74,15 @@ func (r *Request) usesClient(client Client, kind connectors.Kind) bool {
 func (r *Request) overrides(client Client) (*infos, error) {
 	prefix := string(client) + ".override."
 	own := make(map[string]*string)
-	for key, value := range r.Config {
+	var names []string
+	for _, key := range r.order() {
 		if name, ok := strings.CutPrefix(key, prefix); ok && name != "" {
-			own[name] = value
+			own[name] = r.Config[key]
+			names = append(names, name)
 		}
 	}
 	out := &infos{}
-	names := grownOrder(slices.Sorted(maps.Keys(own)))
+	names = grownOrder(names)
 	faults := r.clientFaults(client, names)
 	for _, name := range names {
 		value := &configdef.ConfigValue{Name: name, Visible: true}
@@ -94,7 +95,7 @@ func (r *Request) overrides(client Client) (*infos, error) {
 		if given := own[name]; given != nil {
 			value.Value = *given
 			if key != nil {
-				parsed, err := configdef.ParseType(name, *given, key.Type, nil)
+				parsed, err := configdef.ParseType(name, *given, key.Type, anyClass{})
 				if err != nil {
 					return nil, &connectors.Error{JavaClass: connectors.ConfigException, Msg: err.Error(), Class: connectors.Configuration}
 				}
@@ -129,3 +130,8 @@ func (r *Request) clientFaults(client Client, names []string) map[string][]strin
 	}
 	return out
 }
+
+// anyClass takes for a class what is written as one, with a package.
+type anyClass struct{}
+
+func (anyClass) ResolveClass(name string) (string, bool) { return name, strings.Contains(name, ".") }

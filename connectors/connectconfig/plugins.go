@@ -90,12 +90,23 @@ func interfaceName(kind connectors.Kind) string {
 // they get Kafka Connect's message about the interface, not that of a missing class.
 var javaLang = [...]string{"Boolean", "Byte", "Character", "Double", "Float", "Integer", "Long", "Object", "Short", "String"}
 
+// interfaces are Kafka Connect's own, which somebody might name in place of a plugin.
+var interfaces = map[string]connectors.Kind{
+	"org.apache.kafka.connect.storage.Converter":               connectors.ConverterKind,
+	"org.apache.kafka.connect.storage.HeaderConverter":         connectors.HeaderConverterKind,
+	"org.apache.kafka.connect.transforms.Transformation":       connectors.TransformationKind,
+	"org.apache.kafka.connect.transforms.predicates.Predicate": connectors.PredicateKind,
+}
+
 // ResolveClass finds a class of any kind, an abstract one with nested plugins too.
 func (c catalog) ResolveClass(name string) (string, bool) {
 	if p, ok := c.Find(name); ok {
 		return p.Class, true
 	}
 	if simple, ok := strings.CutPrefix(name, "java.lang."); ok && slices.Contains(javaLang[:], simple) {
+		return name, true
+	}
+	if _, ok := interfaces[name]; ok {
 		return name, true
 	}
 	for _, kind := range allKinds {
@@ -139,18 +150,24 @@ func (c catalog) check(class string, kind connectors.Kind, version *string) erro
 	if nested := c.nested(class, kind); len(nested) > 0 {
 		return configdef.Errorf("This class is abstract and cannot be created. Did you mean %s?", strings.Join(nested, ", "))
 	}
-	return configdef.Errorf("Class class %s does not implement the %s interface", class, interfaceName(kind))
+	what := "class"
+	if is, ok := interfaces[class]; ok {
+		if is == kind {
+			return configdef.Errorf("This class is abstract and cannot be created.")
+		}
+		what = "interface"
+	}
+	return configdef.Errorf("Class %s %s does not implement the %s interface", what, class, interfaceName(kind))
 }
 
-// checkVersion says whether a plugin is there in a wanted version; a range that
-// cannot be read is the version key's own error.
+// checkVersion says whether a plugin is there in a wanted version.
 func (c catalog) checkVersion(p Plugin, version *string) error {
 	if version == nil {
 		return nil
 	}
 	r, err := parseVersionRange(*version)
 	if err != nil || r.contains(p.Version) {
-		return nil
+		return err
 	}
 	return configdef.Errorf("Plugin %s not found that matches the version range %s, available versions: [%s]",
 		p.Class, r, strings.Join(c.versions(p.Class), ", "))

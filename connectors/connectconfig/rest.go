@@ -1,6 +1,8 @@
 package connectconfig
 
 import (
+	"fmt"
+
 	"github.com/troupeio/troupe/codec/configdef"
 	"github.com/troupeio/troupe/connectors"
 )
@@ -38,8 +40,8 @@ func CheckVersion(plugins Plugins, p Plugin, version string) error {
 	if version == "" {
 		return nil
 	}
-	if _, err := parseVersionRange(version); err != nil {
-		return err
+	if isUnreadable(version) {
+		return fmt.Errorf("Invalid version specification: %s", version) // Kafka Connect's text
 	}
 	return catalog{plugins}.checkVersion(p, &version)
 }

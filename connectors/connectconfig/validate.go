@@ -99,7 +99,7 @@ func Validate(r Request) (configdef.Infos, error) {
 		return configdef.Infos{}, err
 	}
 	name := *r.Config["connector.class"]
-	if plugins.checkVersion(connector, r.Config["connector.plugin.version"]) != nil {
+	if v := r.Config["connector.plugin.version"]; v != nil && !isUnreadable(*v) && plugins.checkVersion(connector, v) != nil {
 		// Without the plugin there is nothing to go on with.
 		d := CommonDef()
 		completeConnector(d, plugins, connector, r.Config)
@@ -157,7 +157,7 @@ func (r *Request) connector(plugins catalog) (Plugin, error) {
 			Msg: "Connector config " + r.javaMap() + " contains no connector type"}
 	}
 	p, ok := plugins.Find(*class, connectors.SourceKind, connectors.SinkKind)
-	if ok {
+	if ok && strings.TrimSpace(*class) == *class {
 		return p, nil
 	}
 	var available []string
@@ -171,12 +171,17 @@ func (r *Request) connector(plugins catalog) (Plugin, error) {
 		Msg: "Failed to find any class that implements Connector and which name matches " + *class + ", available connectors are: " + strings.Join(available, ", ")}
 }
 
+// order is the order of the configuration's keys.
+func (r *Request) order() []string {
+	if r.Order != nil {
+		return r.Order
+	}
+	return slices.Sorted(maps.Keys(r.Config))
+}
+
 // javaMap renders the configuration as Map.toString does.
 func (r *Request) javaMap() string {
-	order := r.Order
-	if order == nil {
-		order = slices.Sorted(maps.Keys(r.Config))
-	}
+	order := r.order()
 	parts := make([]string, len(order))
 	for i, key := range order {
 		value := "null"
@@ -329,7 +334,7 @@ func (r *Request) checkExactlyOnce(values *[]*configdef.ConfigValue) {
 
 // addNullErrors marks every setting that was given as null.
 func addNullErrors(r Request, values []*configdef.ConfigValue) []*configdef.ConfigValue {
-	for _, key := range slices.Sorted(maps.Keys(r.Config)) {
+	for _, key := range r.order() {
 		if r.Config[key] == nil {
 			valueOf(&values, key).AddError("Null value can not be supplied as the configuration value.")
 		}
@@ -381,11 +386,15 @@ func (r *Request) generate(d, ownDef *configdef.Def, values, own []*configdef.Co
 		defined[k.Name] = true
 	}
 	byName := make(map[string]*configdef.ConfigValue)
+	var undefined []string
 	for _, v := range slices.Concat(values, own) {
 		byName[v.Name] = v
 		if !defined[v.Name] {
-			out.add("", nil, v)
+			undefined = append(undefined, v.Name)
 		}
+	}
+	for _, name := range HashOrder(undefined, GrownBuckets(len(values))) {
+		out.add("", nil, byName[name])
 	}
 	for _, k := range keys {
 		if v := byName[k.Name]; v != nil {
@@ -399,7 +408,7 @@ func (r *Request) generate(d, ownDef *configdef.Def, values, own []*configdef.Co
 // nil where it names none, or one with which something is wrong.
 func (r *Request) converter(plugins catalog, key string, validated []*configdef.ConfigValue) *infos {
 	class := r.Config[key]
-	if class == nil || len(valueOf(&validated, key).Errors) > 0 {
+	if class == nil || len(valueOf(&validated, key).Errors) > 0 || len(valueOf(&validated, key+".plugin.version").Errors) > 0 {
 		return nil
 	}
 	p, ok := plugins.Find(*class, converterKinds[key])

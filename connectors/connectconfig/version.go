@@ -7,52 +7,72 @@ import (
 )
 
 // versionRange is a list of intervals as Maven writes them: "[1,2)", "(,3]",
-// "[4.1.0]", several after commas. A plain version stands for itself alone, as
-// KIP-891 has it; the empty text and "latest" for any.
+// "[4.1.0]", several after commas. A text without a bracket before it stands within
+// a pair of them (KIP-891): "4.1.0" for itself alone. nil, of "latest", is any.
 type versionRange []interval
 
 type interval struct {
-	lo, hi         string // "": open
-	loOpen, hiOpen bool   // the bound itself is left out
+	lo, hi         *string // nil: open
+	loOpen, hiOpen bool    // the bound itself is left out
 }
 
+// parseVersionRange has the rules and the texts of Maven's VersionRange.
 func parseVersionRange(text string) (versionRange, error) {
-	rest := strings.TrimSpace(text)
-	if rest == "" || strings.EqualFold(rest, "latest") {
+	if text == "latest" {
 		return nil, nil
 	}
-	bad := fmt.Errorf("Invalid version specification: %s", text) // Kafka Connect's text
-	if !strings.ContainsAny(rest, "[(") {
-		if strings.ContainsAny(rest, "]),") {
-			return nil, bad
-		}
-		return versionRange{{lo: rest, hi: rest}}, nil
+	spec := strings.TrimSpace(text)
+	if !strings.HasPrefix(spec, "[") && !strings.HasPrefix(spec, "(") {
+		spec = "[" + spec + "]"
 	}
-	var out versionRange
-	for rest != "" {
-		if rest[0] != '[' && rest[0] != '(' {
-			return nil, bad
-		}
+	out := versionRange{}
+	rest := spec
+	for strings.HasPrefix(rest, "[") || strings.HasPrefix(rest, "(") {
 		end := strings.IndexAny(rest, "])")
 		if end < 0 {
-			return nil, bad
+			return nil, fmt.Errorf("Unbounded range: %s", spec)
 		}
-		i := interval{loOpen: rest[0] == '(', hiOpen: rest[end] == ')'}
-		lo, hi, isRange := strings.Cut(rest[1:end], ",")
-		i.lo, i.hi = strings.TrimSpace(lo), strings.TrimSpace(hi)
-		if !isRange {
-			if i.loOpen || i.hiOpen {
-				return nil, bad
-			}
-			i.hi = i.lo
+		i, err := parseInterval(rest[:end+1])
+		if err != nil {
+			return nil, err
 		}
-		if i.lo != "" && i.hi != "" && compareVersions(i.lo, i.hi) > 0 {
-			return nil, bad
+		if n := len(out); n > 0 && out[n-1].hi != nil && (i.lo == nil || compareVersions(*i.lo, *out[n-1].hi) < 0) {
+			return nil, fmt.Errorf("Ranges overlap: %s", spec)
 		}
 		out = append(out, i)
-		rest = strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(rest[end+1:]), ","))
+		rest = strings.TrimSpace(rest[end+1:])
+		rest = strings.TrimSpace(strings.TrimPrefix(rest, ","))
+	}
+	if rest != "" {
+		return nil, fmt.Errorf("Only fully-qualified sets allowed in multiple set scenario: %s", spec)
 	}
 	return out, nil
+}
+
+// parseInterval reads one interval with its brackets.
+func parseInterval(text string) (interval, error) {
+	i := interval{loOpen: text[0] == '(', hiOpen: text[len(text)-1] == ')'}
+	lo, hi, isRange := strings.Cut(strings.TrimSpace(text[1:len(text)-1]), ",")
+	lo, hi = strings.TrimSpace(lo), strings.TrimSpace(hi)
+	if !isRange {
+		if i.loOpen || i.hiOpen {
+			return i, fmt.Errorf("Single version must be surrounded by []: %s", text)
+		}
+		i.lo, i.hi = &lo, &lo
+		return i, nil
+	}
+	if lo != "" {
+		i.lo = &lo
+	}
+	if hi != "" {
+		i.hi = &hi
+	}
+	if i.lo != nil && i.hi != nil {
+		if c := compareVersions(lo, hi); c > 0 || c == 0 && (i.loOpen || i.hiOpen) {
+			return i, fmt.Errorf("Range defies version ordering: %s", text)
+		}
+	}
+	return i, nil
 }
 
 // String writes the range with its bounds in brackets.
@@ -66,7 +86,13 @@ func (r versionRange) String() string {
 		if i.hiOpen {
 			end = ")"
 		}
-		parts[n] = open + i.lo + "," + i.hi + end
+		if i.lo != nil {
+			open += *i.lo
+		}
+		if i.hi != nil {
+			end = *i.hi + end
+		}
+		parts[n] = open + "," + end
 	}
 	return strings.Join(parts, ",")
 }
@@ -74,12 +100,13 @@ func (r versionRange) String() string {
 // contains reports whether a version lies in the range; nil contains all.
 func (r versionRange) contains(version string) bool {
 	for _, i := range r {
-		above := i.lo == ""
-		if c := compareVersions(version, i.lo); !above {
+		above, below := i.lo == nil, i.hi == nil
+		if !above {
+			c := compareVersions(version, *i.lo)
 			above = c > 0 || (c == 0 && !i.loOpen)
 		}
-		below := i.hi == ""
-		if c := compareVersions(version, i.hi); !below {
+		if !below {
+			c := compareVersions(version, *i.hi)
 			below = c < 0 || (c == 0 && !i.hiOpen)
 		}
 		if above && below {
@@ -122,4 +149,9 @@ func compareVersions(a, b string) int {
 		}
 	}
 	return 0
+}
+
+func isUnreadable(version string) bool {
+	_, err := parseVersionRange(version)
+	return err != nil
 }
