@@ -143,7 +143,7 @@ func (d *doctor) examinePlugins(c *connectorReport, config map[string]string, kn
 // validate checks the configuration as REST does when it is sent.
 func (d *doctor) validate(ctx context.Context, c *connectorReport, plugins *cluster.Plugins, raw, config map[string]string) {
 	do := "correct it: PUT /connectors/" + url.PathEscape(c.Name) + "/config"
-	answer, err := plugins.Validate(ctx, raw["connector.class"], configdef.Nullable(raw))
+	answer, err := plugins.Validate(ctx, raw["connector.class"], configdef.Nullable(raw), nil)
 	if err != nil {
 		c.add(levelProblem, "configuration", hidden(err.Error(), raw, config), do)
 		return

@@ -73,11 +73,12 @@ func (p *Plugins) Config(name, version string) (any, error) {
 
 // Validate answers PUT /connector-plugins/{plugin}/config/validate. The plugin's
 // name in the path is only held against the end of the class, as Kafka Connect does.
-func (p *Plugins) Validate(ctx context.Context, plugin string, config map[string]*string) (any, error) {
+// order has the keys as they were sent, which messages show; nil: sorted.
+func (p *Plugins) Validate(ctx context.Context, plugin string, config map[string]*string, order []string) (any, error) {
 	if err := connectconfig.CheckPath(config["connector.class"], plugin); err != nil {
 		return nil, Errorf(400, "%s", err.Error())
 	}
-	infos, err := p.validate(ctx, config)
+	infos, err := p.validate(ctx, config, order)
 	if err != nil {
 		// This endpoint shows the exception's text as it stands.
 		msg := err.Error()
@@ -94,7 +95,7 @@ func (p *Plugins) Validate(ctx context.Context, plugin string, config map[string
 // Check validates a configuration that is to be stored. Settings whose value is null
 // do not pass, so that the answer has all that were given.
 func (p *Plugins) Check(ctx context.Context, config map[string]*string) (map[string]string, error) {
-	infos, err := p.validate(ctx, config)
+	infos, err := p.validate(ctx, config, nil)
 	if err != nil {
 		if class := connectors.JavaClass(err); class == connectconfig.BadRequestException || strings.HasPrefix(err.Error(), "Failed to find any class") {
 			return nil, Errorf(400, "%s", err.Error())
@@ -129,7 +130,7 @@ func checkPlacement(config map[string]string) error {
 	return nil
 }
 
-func (p *Plugins) validate(ctx context.Context, config map[string]*string) (configdef.Infos, error) {
+func (p *Plugins) validate(ctx context.Context, config map[string]*string, order []string) (configdef.Infos, error) {
 	given := make(map[string]string, len(config))
 	for k, v := range config {
 		if v != nil {
@@ -147,7 +148,10 @@ func (p *Plugins) validate(ctx context.Context, config map[string]*string) (conf
 			full[k] = &v
 		}
 	}
-	order := connectconfig.HashOrder(slices.Sorted(maps.Keys(full)), connectconfig.CopiedBuckets(len(full)))
+	if order == nil {
+		order = slices.Sorted(maps.Keys(full))
+	}
+	order = connectconfig.HashOrder(order, connectconfig.CopiedBuckets(len(full)))
 	req := connectconfig.Request{Config: full, Order: order, Plugins: connectconfig.FromRegistry(p.Registry), Worker: p.Worker,
 		Policy: connectconfig.Policy(p.Policy), ClientConfig: clientConfig,
 		ClientFaults: func(client connectconfig.Client) []*configdef.Error { return p.tlsFaults(client, resolved) }}

@@ -50,7 +50,7 @@ func TestValidationOfClientTLS(t *testing.T) {
 			if tt.class == "FileStreamSink" {
 				config["topics"] = "t"
 			}
-			out, err := p.Validate(context.Background(), tt.class, configdef.Nullable(config))
+			out, err := p.Validate(context.Background(), tt.class, configdef.Nullable(config), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -148,21 +148,44 @@ func decodeObject(b []byte, members map[string]any) (bool, error) {
 
 // configBody reads a flat map of settings. A missing or null body is an error.
 func configBody(r *request) (map[string]*string, error) {
+	config, _, err := orderedConfigBody(r)
+	return config, err
+}
+
+// orderedConfigBody is configBody, with the names in the order in which they stand.
+func orderedConfigBody(r *request) (config map[string]*string, order []string, err error) {
 	b, err := readBody(r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if b == nil {
-		return nil, unreadable(errors.New("it is empty; a JSON object of settings is expected"))
+		return nil, nil, unreadable(errors.New("it is empty; a JSON object of settings is expected"))
 	}
 	var m map[string]*text
 	if err := decode(b, &m); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if m == nil {
-		return nil, unreadable(errors.New("it is null; a JSON object of settings is expected"))
+		return nil, nil, unreadable(errors.New("it is null; a JSON object of settings is expected"))
 	}
-	return plain(m), nil
+	return plain(m), memberOrder(b), nil
+}
+
+// memberOrder returns the names of a flat object's members, each where it stands first.
+func memberOrder(object []byte) (names []string) {
+	d := json.NewDecoder(bytes.NewReader(object))
+	seen := make(map[string]bool)
+	for i := 0; ; i++ {
+		token, err := d.Token()
+		if err != nil {
+			return names
+		}
+		// The brace is the first token; then names and values take turns.
+		if name, ok := token.(string); ok && i%2 == 1 && !seen[name] {
+			seen[name] = true
+			names = append(names, name)
+		}
+	}
 }
 
 func plain(m map[string]*text) map[string]*string {

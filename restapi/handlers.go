@@ -24,7 +24,8 @@ type Plugins interface {
 	List(connectorsOnly bool) any
 	Config(name, version string) (any, error)
 	// Validate answers PUT .../config/validate for the plugin named in the path.
-	Validate(ctx context.Context, plugin string, config map[string]*string) (any, error)
+	// order has the configuration's keys as they were sent.
+	Validate(ctx context.Context, plugin string, config map[string]*string, order []string) (any, error)
 	// Check validates a configuration before it is stored and returns what will be
 	// stored, or the 400 of Kafka Connect.
 	Check(ctx context.Context, config map[string]*string) (map[string]string, error)
@@ -636,11 +637,11 @@ func (a *api) pluginConfig(w http.ResponseWriter, r *request) {
 
 func (a *api) validate(w http.ResponseWriter, r *request) {
 	a.within(w, r, func(ctx context.Context) error {
-		config, err := configBody(r)
+		config, order, err := orderedConfigBody(r)
 		if err != nil {
 			return err
 		}
-		out, err := a.plugins.Validate(ctx, r.vars["plugin"], config)
+		out, err := a.plugins.Validate(ctx, r.vars["plugin"], config, order)
 		if err == nil {
 			writeJSON(w, http.StatusOK, out)
 		}

@@ -196,6 +196,7 @@ type versionRecommender struct {
 	class      string // the key of the class, or
 	fixed      string // the class itself
 	alwaysSeen bool
+	silent     bool // proposes nothing
 }
 
 func (r versionRecommender) named(parsed map[string]any) (string, bool) {
@@ -207,7 +208,7 @@ func (r versionRecommender) named(parsed map[string]any) (string, bool) {
 }
 
 func (r versionRecommender) ValidValues(_ string, parsed map[string]any) ([]any, error) {
-	if class, ok := r.named(parsed); ok {
+	if class, ok := r.named(parsed); ok && !r.silent {
 		if p, ok := r.plugins.Find(class, r.kinds...); ok {
 			return []any{p.Version}, nil
 		}

@@ -105,7 +105,7 @@ func Validate(r Request) (configdef.Infos, error) {
 		completeConnector(d, plugins, connector, r.Config)
 		hideConverterVersions(d, plugins)
 		d.SetClasses(plugins)
-		return result(name, r.generate(d, nil, d.Validate(r.Config), nil)), nil
+		return result(name, r.generate(d, nil, addNullErrors(r, d.Validate(r.Config)), nil)), nil
 	}
 	d, err := r.Def(connector)
 	if err != nil {
@@ -210,10 +210,17 @@ func (r *Request) Def(connector Plugin) (*configdef.Def, error) {
 	return d.SetClasses(plugins), nil
 }
 
-// hideConverterVersions lets the version of a converter be seen only beside its class.
+// hideConverterVersions lets the version of a converter be seen only beside its class,
+// without a proposal, and holds the class to its kind.
 func hideConverterVersions(d *configdef.Def, plugins catalog) {
 	for name, kind := range converterKinds {
-		d.Key(name + ".plugin.version").Recommender = versionRecommender{plugins: plugins, kinds: []connectors.Kind{kind}, class: name}
+		d.Key(name + ".plugin.version").Recommender = versionRecommender{plugins: plugins, class: name, silent: true}
+		d.Key(name).Validator = configdef.Lambda(func(_ string, value any) error {
+			if class, ok := value.(configdef.Class); ok {
+				return plugins.check(string(class), kind, nil)
+			}
+			return nil
+		}, "")
 	}
 }
 
@@ -245,7 +252,7 @@ func (r *Request) crossCheck(connector Plugin, values []*configdef.ConfigValue) 
 	if connector.Kind == connectors.SinkKind {
 		r.checkGroup(&values)
 	} else {
-		r.checkExactlyOnce(&values)
+		r.checkExactlyOnce(connector, &values)
 	}
 	return values
 }
@@ -310,7 +317,7 @@ func (r *Request) checkGroup(values *[]*configdef.ConfigValue) {
 	}
 }
 
-func (r *Request) checkExactlyOnce(values *[]*configdef.ConfigValue) {
+func (r *Request) checkExactlyOnce(connector Plugin, values *[]*configdef.ConfigValue) {
 	config := withoutNulls(r.Config)
 	support := valueOf(values, "exactly.once.support")
 	if s, ok := support.Value.(string); ok && len(support.Errors) == 0 && strings.EqualFold(s, "required") {
@@ -320,6 +327,9 @@ func (r *Request) checkExactlyOnce(values *[]*configdef.ConfigValue) {
 		switch {
 		case r.ExactlyOnce == nil:
 			support.AddError("The connector does not implement the API required for preflight validation of exactly-once source support. Please consult the documentation for the connector to determine whether it supports exactly-once semantics, and then consider reconfiguring the connector to use the value \"requested\" for this property (which will disable this preflight check and allow the connector to be created).")
+		case connector.Def != nil && parseError(connector.Def, r.Config) != nil:
+			// A connector cannot tell of a configuration that it cannot read.
+			support.AddError("An unexpected error occurred during validation: " + parseError(connector.Def, r.Config).Error())
 		case !r.ExactlyOnce.ExactlyOnceSupport(config):
 			support.AddError("The connector does not support exactly-once semantics with the provided configuration.")
 		}
@@ -330,6 +340,11 @@ func (r *Request) checkExactlyOnce(values *[]*configdef.ConfigValue) {
 			boundary.AddError("The connector does not support connector-defined transaction boundaries with the given configuration. Please reconfigure it to use a different transaction boundary definition.")
 		}
 	}
+}
+
+func parseError(d *configdef.Def, config map[string]*string) error {
+	_, err := d.ParseNullable(config)
+	return err
 }
 
 // addNullErrors marks every setting that was given as null.
