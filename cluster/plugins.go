@@ -228,6 +228,8 @@ func clientConfig(client connectconfig.Client, property string) (configdef.Key, 
 		k.Default = ""
 	case e.Required:
 		k.Default = configdef.Required
+	case property == "partition.assignment.strategy": // a list of classes, not of their names
+		k.Default = "class " + strings.ReplaceAll(e.Default, ",", ",class ")
 	case !e.Null:
 		k.Default = e.Default
 	}

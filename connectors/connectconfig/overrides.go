@@ -81,34 +81,41 @@ func (r *Request) overrides(client Client) (*infos, error) {
 			names = append(names, name)
 		}
 	}
+	values := make(map[string]*configdef.ConfigValue, len(names))
+	keys := make(map[string]*configdef.Key, len(names))
+	for _, name := range HashOrder(names, CopiedBuckets(len(names))) { // the first that fails is told
+		value := &configdef.ConfigValue{Name: name, Visible: true}
+		values[name] = value
+		if r.ClientConfig != nil {
+			if k, ok := r.ClientConfig(client, name); ok {
+				keys[name] = &k
+			}
+		}
+		given := own[name]
+		if given == nil {
+			continue
+		}
+		value.Value = *given
+		if key := keys[name]; key != nil {
+			parsed, err := configdef.ParseType(name, *given, key.Type, anyClass{})
+			if err != nil {
+				return nil, &connectors.Error{JavaClass: connectors.ConfigException, Msg: err.Error(), Class: connectors.Configuration}
+			}
+			value.Value = parsed
+		}
+	}
 	out := &infos{}
 	names = grownOrder(names)
 	faults := r.clientFaults(client, names)
 	for _, name := range names {
-		value := &configdef.ConfigValue{Name: name, Visible: true}
-		var key *configdef.Key
-		if r.ClientConfig != nil {
-			if k, ok := r.ClientConfig(client, name); ok {
-				key = &k
-			}
-		}
-		if given := own[name]; given != nil {
-			value.Value = *given
-			if key != nil {
-				parsed, err := configdef.ParseType(name, *given, key.Type, anyClass{})
-				if err != nil {
-					return nil, &connectors.Error{JavaClass: connectors.ConfigException, Msg: err.Error(), Class: connectors.Configuration}
-				}
-				value.Value = parsed
-			}
-		}
+		value := values[name]
 		if !r.Policy.allows(name) {
 			value.AddError("The '" + string(r.Policy) + "' policy does not allow '" + name + "' to be overridden in the connector configuration.")
 		}
 		for _, message := range faults[name] {
 			value.AddError(message)
 		}
-		out.addPart(prefix, key, value)
+		out.addPart(prefix, keys[name], value)
 	}
 	return out, nil
 }

@@ -408,6 +408,7 @@ func (r *Request) generate(d, ownDef *configdef.Def, values, own []*configdef.Co
 			undefined = append(undefined, v.Name)
 		}
 	}
+	slices.Reverse(undefined) // computeIfAbsent, which adds them, puts a name before those of its bucket
 	for _, name := range HashOrder(undefined, GrownBuckets(len(values))) {
 		out.add("", nil, byName[name])
 	}
