@@ -3,6 +3,7 @@ package file
 import (
 	"context"
 	"maps"
+	"strings"
 
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/connectors"
@@ -15,10 +16,11 @@ type SourceConnector struct {
 
 // Start keeps the configuration.
 func (c *SourceConnector) Start(_ context.Context, cc connectors.ConnectorContext, config map[string]string) error {
-	if _, err := parse(sourceDef(), config); err != nil {
+	v, err := parse(sourceDef(), config)
+	if err != nil {
 		return err
 	}
-	name := config[fileKey]
+	name := v.String(fileKey)
 	if name == "" {
 		name = "standard input"
 	}
@@ -38,7 +40,7 @@ func (c *SourceConnector) Stop(context.Context) error { return nil }
 // ExactlyOnceSupport is given for files: their offsets say it all. Standard input
 // cannot be read twice.
 func (c *SourceConnector) ExactlyOnceSupport(config map[string]string) bool {
-	return config[fileKey] != ""
+	return strings.TrimSpace(config[fileKey]) != ""
 }
 
 // CanDefineTransactionBoundaries says no.
@@ -47,7 +49,7 @@ func (c *SourceConnector) CanDefineTransactionBoundaries(map[string]string) bool
 // AlterOffsets checks offsets as Kafka's connector does, with its messages. Any
 // file name is allowed, since earlier configurations can have left offsets.
 func (c *SourceConnector) AlterOffsets(_ context.Context, config map[string]string, offsets []connectors.PartitionOffset) (bool, error) {
-	if config[fileKey] == "" {
+	if strings.TrimSpace(config[fileKey]) == "" {
 		return false, connectors.Errorf("Offsets cannot be modified if the 'file' configuration is unspecified. " +
 			"This is because stdin is used for input and offsets are not tracked.")
 	}

@@ -26,7 +26,11 @@ type SinkTask struct {
 
 // Start opens the file and creates it if it is missing; its directory must exist.
 func (t *SinkTask) Start(_ context.Context, _ connectors.SinkTaskContext, config map[string]string) error {
-	path := config[fileKey]
+	v, err := parse(sinkDef(), config)
+	if err != nil {
+		return err
+	}
+	path := v.String(fileKey)
 	if path == "" {
 		if t.stdout == nil {
 			t.stdout = os.Stdout

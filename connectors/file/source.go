@@ -58,19 +58,19 @@ func (t *SourceTask) Start(ctx context.Context, tc connectors.SourceTaskContext,
 		return err
 	}
 	// Kafka's definition lets a batch.size below 1 pass; it then means 1.
-	t.tc, t.path, t.batch = tc, config[fileKey], max(1, v.Int(batchKey))
+	t.tc, t.path, t.batch = tc, v.String(fileKey), max(1, v.Int(batchKey))
 	if t.path == "" {
 		if t.stdin == nil {
 			t.stdin = os.Stdin
 		}
 		part := data.NewStringMap(filenameField, data.Null)
 		offset := data.MapOffset(data.NewStringMap(positionField, data.Null))
-		t.template = data.NewSourceRecord(part, offset, config[topicKey], data.StringSchema, data.Null)
+		t.template = data.NewSourceRecord(part, offset, v.String(topicKey), data.StringSchema, data.Null)
 		t.tail = textfile.FromStdin(t.stdin)
 		return nil
 	}
 	part := data.NewStringMap(filenameField, data.OfString(t.path))
-	t.template = data.NewSourceRecord(part, data.SourceOffset{}, config[topicKey], data.StringSchema, data.Null)
+	t.template = data.NewSourceRecord(part, data.SourceOffset{}, v.String(topicKey), data.StringSchema, data.Null)
 	stored, err := tc.Offsets().Offset(ctx, part)
 	if err != nil {
 		return connectors.Errorf("reading the stored offset of %s: %w", t.path, err)
