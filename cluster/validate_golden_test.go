@@ -14,6 +14,7 @@ import (
 	"github.com/troupeio/troupe/connectors/file"
 	"github.com/troupeio/troupe/connectors/transforms"
 	"github.com/troupeio/troupe/internal/golden"
+	"github.com/troupeio/troupe/internal/golden/validation"
 )
 
 // TestGoldenValidate replays every recorded validation on the plugins that REST asks.
@@ -42,7 +43,7 @@ func TestGoldenValidate(t *testing.T) {
 			t.Fatal(err)
 		}
 		plugin := strings.TrimSuffix(strings.TrimPrefix(r.Path, "/connector-plugins/"), "/config/validate")
-		got, err := p.Validate(t.Context(), plugin, config, golden.MemberOrder(r.Config))
+		got, err := p.Validate(t.Context(), plugin, config, validation.MemberOrder(r.Config))
 		if r.Status != 200 {
 			var want struct{ Message string }
 			if err := json.Unmarshal([]byte(r.ResponseBody), &want); err != nil {
@@ -63,7 +64,7 @@ func TestGoldenValidate(t *testing.T) {
 		if err := json.Unmarshal([]byte(r.ResponseBody), &want); err != nil {
 			t.Fatal(err)
 		}
-		return "", golden.DiffInfos(want, got.(configdef.Infos))
+		return "", validation.Diff(want, got.(configdef.Infos))
 	})
 }
 

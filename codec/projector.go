@@ -77,8 +77,8 @@ func compatible(source, target *data.Schema) error {
 	switch {
 	case source.Type() != target.Type() && !promotable(source.Type(), target.Type()):
 		return projectorError("Schema type mismatch. source type: "+source.Type().String()+" and target type: "+target.Type().String(), nil)
-	case source.Name() != target.Name():
-		return projectorError("Schema name mismatch. source name: "+orNull(source.Name())+" and target name: "+orNull(target.Name()), nil)
+	case source.Name() != target.Name() || source.HasName() != target.HasName():
+		return projectorError("Schema name mismatch. source name: "+nameOf(source)+" and target name: "+nameOf(target), nil)
 	case !sameParams(source, target):
 		return projectorError("Schema parameters not equal. source parameters: "+paramsText(source)+" and target parameters: "+paramsText(target), nil)
 	}
@@ -91,11 +91,11 @@ func promotable(from, to data.Type) bool {
 	return from >= data.Int8 && to <= data.Float64 && from < to
 }
 
-func orNull(s string) string {
-	if s == "" {
+func nameOf(s *data.Schema) string {
+	if !s.HasName() {
 		return "null"
 	}
-	return s
+	return s.Name()
 }
 
 func sameParams(a, b *data.Schema) bool {

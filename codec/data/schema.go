@@ -106,6 +106,8 @@ type Schema struct {
 	scaleOK    bool
 	name       string
 	doc        string
+	emptyName  bool // there is a name, and it is ""
+	emptyDoc   bool
 	params     []Param
 	def        Value
 	fields     []Field
@@ -178,8 +180,15 @@ func (s *Schema) Optional() bool { return s.optional }
 // Name returns the schema's name, "" for none.
 func (s *Schema) Name() string { return s.name }
 
+// HasName reports whether the schema has a name; to Kafka Connect an empty one is
+// another thing than none.
+func (s *Schema) HasName() bool { return s.name != "" || s.emptyName }
+
 // Doc returns the schema's documentation, "" for none.
 func (s *Schema) Doc() string { return s.doc }
+
+// HasDoc reports whether the schema has documentation, an empty one too.
+func (s *Schema) HasDoc() bool { return s.doc != "" || s.emptyDoc }
 
 // Version returns the schema's version; ok is false when it has none.
 func (s *Schema) Version() (v int32, ok bool) { return s.version, s.hasVersion }
@@ -237,7 +246,7 @@ func (s *Schema) String() string {
 	if s == nil {
 		return "null"
 	}
-	if s.name != "" {
+	if s.HasName() {
 		return "Schema{" + s.name + ":" + s.typ.String() + "}"
 	}
 	return "Schema{" + s.typ.String() + "}"
@@ -256,7 +265,7 @@ func (s *Schema) Equal(o *Schema) bool {
 		return s.same(o, map[[2]*Schema]bool{})
 	}
 	if s.typ != o.typ || s.optional != o.optional || s.hasVersion != o.hasVersion || s.version != o.version ||
-		s.name != o.name || s.doc != o.doc || len(s.fields) != len(o.fields) || len(s.params) != len(o.params) {
+		s.name != o.name || s.doc != o.doc || s.emptyName != o.emptyName || s.emptyDoc != o.emptyDoc || len(s.fields) != len(o.fields) || len(s.params) != len(o.params) {
 		return false
 	}
 	for _, p := range s.params {
@@ -356,11 +365,20 @@ func (b *SchemaBuilder) Optional() *SchemaBuilder { b.s.optional = true; return 
 // SetOptional sets whether the schema is optional.
 func (b *SchemaBuilder) SetOptional(o bool) *SchemaBuilder { b.s.optional = o; return b }
 
-// Name sets the schema's name.
-func (b *SchemaBuilder) Name(n string) *SchemaBuilder { b.s.name = n; return b }
+// Name sets the schema's name; "" is none.
+func (b *SchemaBuilder) Name(n string) *SchemaBuilder { b.s.name, b.s.emptyName = n, false; return b }
 
-// Doc sets the schema's documentation.
-func (b *SchemaBuilder) Doc(d string) *SchemaBuilder { b.s.doc = d; return b }
+// AnyName sets a name that may be the empty text.
+func (b *SchemaBuilder) AnyName(n string) *SchemaBuilder {
+	b.s.name, b.s.emptyName = n, n == ""
+	return b
+}
+
+// Doc sets the schema's documentation; "" is none.
+func (b *SchemaBuilder) Doc(d string) *SchemaBuilder { b.s.doc, b.s.emptyDoc = d, false; return b }
+
+// AnyDoc sets documentation that may be the empty text.
+func (b *SchemaBuilder) AnyDoc(d string) *SchemaBuilder { b.s.doc, b.s.emptyDoc = d, d == ""; return b }
 
 // Version sets the schema's version.
 func (b *SchemaBuilder) Version(v int32) *SchemaBuilder {
@@ -418,6 +436,7 @@ func (b *SchemaBuilder) Field(name string, s *Schema) *SchemaBuilder {
 // copied.
 func (b *SchemaBuilder) CopyBasics(s *Schema) *SchemaBuilder {
 	b.s.name, b.s.doc, b.s.version, b.s.hasVersion = s.name, s.doc, s.version, s.hasVersion
+	b.s.emptyName, b.s.emptyDoc = s.emptyName, s.emptyDoc
 	return b.Params(s.params)
 }
 
@@ -429,7 +448,7 @@ func (b *SchemaBuilder) Build() (*Schema, error) {
 	}
 	s := &Schema{
 		typ: b.s.typ, optional: b.s.optional, hasVersion: b.s.hasVersion, version: b.s.version, name: b.s.name,
-		doc: b.s.doc, params: b.s.params, def: b.s.def, fields: b.s.fields, key: b.s.key, value: b.s.value,
+		doc: b.s.doc, emptyName: b.s.emptyName, emptyDoc: b.s.emptyDoc, params: b.s.params, def: b.s.def, fields: b.s.fields, key: b.s.key, value: b.s.value,
 	}
 	s.finish()
 	b.fillSelves(s)
@@ -483,7 +502,8 @@ func (s *Schema) With(opt bool, def Value) *Schema {
 	}
 	c := &Schema{
 		typ: s.typ, optional: opt, hasVersion: s.hasVersion, logical: s.logical, version: s.version, scale: s.scale,
-		repeats: s.repeats, scaleOK: s.scaleOK, name: s.name, doc: s.doc, params: s.params, def: def, fields: s.fields, byName: s.byName,
+		repeats: s.repeats, scaleOK: s.scaleOK, name: s.name, doc: s.doc, emptyName: s.emptyName, emptyDoc: s.emptyDoc,
+		params: s.params, def: def, fields: s.fields, byName: s.byName,
 		key: s.key, value: s.value,
 	}
 	return c

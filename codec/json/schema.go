@@ -104,13 +104,13 @@ func (c *Converter) attributes(b *data.SchemaBuilder, n *node) (*data.Schema, er
 		b.SetOptional(o.b)
 	}
 	if a := n.get("name"); a.isText() {
-		b.Name(string(a.text))
+		b.AnyName(string(a.text))
 	}
 	if a := n.get("version"); a != nil && a.isInt {
 		b.Version(wrapInt(a.text))
 	}
 	if a := n.get("doc"); a.isText() {
-		b.Doc(string(a.text))
+		b.AnyDoc(string(a.text))
 	}
 	if a := n.get("parameters"); a != nil && a.typ == objectNode {
 		for i, p := range a.kids {
@@ -203,13 +203,13 @@ func (c *Converter) appendSchema(dst []byte, s *data.Schema, field string, hasFi
 	}
 	dst = append(dst, `,"optional":`...)
 	dst = strconv.AppendBool(dst, s.Optional())
-	if s.Name() != "" {
+	if s.HasName() {
 		dst = appendString(append(dst, `,"name":`...), s.Name())
 	}
 	if v, ok := s.Version(); ok {
 		dst = strconv.AppendInt(append(dst, `,"version":`...), int64(v), 10)
 	}
-	if s.Doc() != "" {
+	if s.HasDoc() {
 		dst = appendString(append(dst, `,"doc":`...), s.Doc())
 	}
 	if ps := s.Params(); len(ps) > 0 {

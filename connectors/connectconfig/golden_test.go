@@ -13,6 +13,7 @@ import (
 	"github.com/troupeio/troupe/connectors/file"
 	"github.com/troupeio/troupe/connectors/transforms"
 	"github.com/troupeio/troupe/internal/golden"
+	"github.com/troupeio/troupe/internal/golden/validation"
 )
 
 const oakc = "org.apache.kafka.connect."
@@ -37,7 +38,7 @@ func readGolden(t *testing.T) []*goldenRow {
 		if err := json.Unmarshal(row.Config, &row.config); err != nil {
 			t.Fatal(err)
 		}
-		row.order = golden.MemberOrder(row.Config)
+		row.order = validation.MemberOrder(row.Config)
 		if row.Status == 200 {
 			if err := json.Unmarshal([]byte(row.ResponseBody), &row.answer); err != nil {
 				t.Fatal(err)
@@ -243,7 +244,7 @@ func TestGoldenConfigValidate(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := golden.DiffInfos(row.answer, got); d != "" {
+			if d := validation.Diff(row.answer, got); d != "" {
 				t.Error(d)
 			}
 			text, err := json.Marshal(got)

@@ -124,7 +124,7 @@ func (t *setSchemaMetadata) update(s *data.Schema) (*data.Schema, error) {
 	}
 	b := data.NewStructSchema().CopyBasics(s).SetOptional(s.Optional())
 	if t.changeName {
-		b.Name(t.name)
+		b.AnyName(t.name)
 	}
 	if t.changeVersion {
 		b.Version(t.version)

@@ -133,9 +133,9 @@ func (b *Bytes) Decode() []byte {
 type schemaJSON struct {
 	Type       string
 	Optional   bool
-	Name       string
+	Name       *string
 	Version    *int32
-	Doc        string
+	Doc        *string
 	Parameters json.RawMessage
 	Default    json.RawMessage
 	Fields     []struct {
@@ -177,7 +177,13 @@ func Schema(raw json.RawMessage) (*data.Schema, error) {
 	default:
 		b = data.NewSchema(typ)
 	}
-	b.SetOptional(j.Optional).Name(j.Name).Doc(j.Doc)
+	b.SetOptional(j.Optional)
+	if j.Name != nil {
+		b.AnyName(*j.Name)
+	}
+	if j.Doc != nil {
+		b.AnyDoc(*j.Doc)
+	}
 	if j.Version != nil {
 		b.Version(*j.Version)
 	}
@@ -556,13 +562,13 @@ func Describe(s *data.Schema) string {
 	if s.Optional() {
 		out += "?"
 	}
-	if s.Name() != "" {
+	if s.HasName() {
 		out += " " + s.Name()
 	}
 	if v, ok := s.Version(); ok {
 		out += fmt.Sprintf(" v%d", v)
 	}
-	if s.Doc() != "" {
+	if s.HasDoc() {
 		out += fmt.Sprintf(" doc=%q", s.Doc())
 	}
 	for _, p := range s.Params() {

@@ -1,4 +1,6 @@
-package golden
+// Package validation compares answers of PUT …/config/validate with recorded ones
+// (config_validate.jsonl). Only tests import it.
+package validation
 
 import (
 	"bytes"
@@ -10,11 +12,11 @@ import (
 	"github.com/troupeio/troupe/codec/configdef"
 )
 
-// DiffInfos says how a validation's answer differs from the recorded one, "" for not
+// Diff says how a validation's answer differs from the recorded one, "" for not
 // at all. Settings that Kafka Connect lacks stand in groups called Troupe and do not
 // count; of the proposed classes only Kafka's do, and of what the Java runtime says of
 // a regular expression only that it says something.
-func DiffInfos(want, got configdef.Infos) string {
+func Diff(want, got configdef.Infos) string {
 	var diffs []string
 	differ := func(format string, args ...any) { diffs = append(diffs, fmt.Sprintf(format, args...)) }
 	groups := slices.DeleteFunc(slices.Clone(got.Groups), added)
