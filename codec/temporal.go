@@ -62,7 +62,9 @@ func parseTemporal(token string) (*data.Schema, data.Value, bool) {
 			return nil, data.Null, false
 		}
 	}
-	ms := javaDay(f[0], f[1], f[2])*millisPerDay + f[3]*3_600_000 + f[4]*60_000 + f[5]*1000 + f[6]
+	clock := f[3]*3_600_000 + f[4]*60_000 + f[5]*1000 + f[6]
+	more := floorDiv(clock, millisPerDay) // days
+	ms := javaDay(f[0], f[1], f[2], more)*millisPerDay + clock - more*millisPerDay
 	return schema, data.OfDate(ms), true
 }
 
@@ -92,8 +94,10 @@ func leadingNumber(s []rune) (n int64, rest []rune, ok bool) {
 }
 
 // javaDay returns the days since the epoch of a date in Java's calendar, which is
-// Julian before 15 October 1582. Months and days out of range are carried over.
-func javaDay(y, m, d int64) int64 {
+// Julian before 15 October 1582, and of more days after it. Months and days out of
+// range are carried over, in the calendar of the year that was given.
+func javaDay(y, m, d, more int64) int64 {
+	given := y
 	m--
 	y += floorDiv(m, 12)
 	m = m - floorDiv(m, 12)*12 + 1
@@ -102,11 +106,11 @@ func javaDay(y, m, d int64) int64 {
 		y--
 		m += 12
 	}
-	days := 365*y + floorDiv(y, 4) + (153*(m-3)+2)/5 + d - 1
+	days := 365*y + floorDiv(y, 4) + (153*(m-3)+2)/5 + d - 1 + more
 	julian := days - 719_470
 	gregorian := days - floorDiv(y, 100) + floorDiv(y, 400) - 719_468
 	const cutover = -141_427 // 15 October 1582
-	if gregorian >= cutover {
+	if given >= 1582 && gregorian >= cutover {
 		return gregorian
 	}
 	return julian

@@ -53,6 +53,20 @@ func TestLiteralSchemas(t *testing.T) {
 	}
 }
 
+// Java's calendar carries over in the calendar of the year that is written.
+func TestLiteralDates(t *testing.T) {
+	for text, want := range map[string]int64{
+		"1-1-600001":               -10295769600000, // Julian throughout
+		"1587--53-6":               -12227155200000, // so far back that it is Julian
+		"1582-9-41T131:596:477.5Z": -12219130562995, // the hours reach the Gregorian calendar
+		"2019-02-30":               1551484800000,
+	} {
+		if _, v := ParseString(text); v.Kind() != data.KindDate || v.Int() != want {
+			t.Errorf("%s is %d, want %d", text, v.Int(), want)
+		}
+	}
+}
+
 func TestHugeExponents(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text string

@@ -199,11 +199,10 @@ func (l *lexer) strSlow() ([]byte, bool) {
 			if !ok1 || !ok2 || !ok3 {
 				return nil, false
 			}
-			r := rune(c&0x07)<<18 | a<<12 | b<<6 | d
-			if r < 0x10000 || r > utf8.MaxRune {
-				r = utf8.RuneError
-			}
-			put(r)
+			// As two halves, as Jackson makes them of what is no character too.
+			r := rune(c&0x07)<<18 | a<<12 | b<<6 | d - 0x10000
+			put(rune(uint16(0xd800 | r>>10)))
+			put(0xdc00 | r&0x3ff)
 			i += 4
 		default:
 			return nil, false

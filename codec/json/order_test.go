@@ -43,4 +43,8 @@ func TestJSONLeniencies(t *testing.T) {
 			t.Errorf("%.20q: %v", text, err)
 		}
 	}
+	// What no character is, Jackson makes two halves of.
+	if _, v, err := c.ToConnect("t", []byte("\"\xf4\x90\x80\x80\xf0\x9f\x98\x80\"")); err != nil || v.Str() != "\ufffd\ufffd\U0001f600" {
+		t.Errorf("got %+q, %v", v.Str(), err)
+	}
 }
