@@ -167,6 +167,10 @@ func TestCharsets(t *testing.T) {
 		"latin1, an alias":         {"latin1", "é", "\xe9"},
 		"us-ascii":                 {"US-ASCII", "a", "a"},
 		"gb18030 takes everything": {"GB18030", "日", "\xc8\xd5"},
+		"EBCDIC":                   {"IBM500", "aé[Z", "\x81\x51\x4a\xe9"},
+		"Java's name":              {"x-MacRoman", "é", "\x8e"},
+		"a control":                {"ISO-8859-2", "\u0084", "\x84"},
+		"Thai":                     {"x-IBM874", "่", "\xe8"}, // two bytes are this character; Java writes one of them
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := NewStringConverter(map[string]string{EncodingSetting: tc.charset}, false)
