@@ -64,6 +64,15 @@ func TestGoldenValidate(t *testing.T) {
 		if err := json.Unmarshal([]byte(r.ResponseBody), &want); err != nil {
 			t.Fatal(err)
 		}
+		text, err := json.Marshal(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err1 := validation.Layout(text)
+		w, err2 := validation.Layout([]byte(r.ResponseBody))
+		if err1 != nil || err2 != nil || g != w {
+			return "", "members in the order " + g + ", want " + w
+		}
 		return "", validation.Diff(want, got.(configdef.Infos))
 	})
 }

@@ -81,3 +81,36 @@ func MemberOrder(object []byte) (names []string) {
 		}
 	}
 }
+
+// Layout names the members of an answer's first setting in their order.
+func Layout(answer []byte) (string, error) {
+	var body struct {
+		Configs []struct{ Definition, Value json.RawMessage }
+	}
+	if err := json.Unmarshal(answer, &body); err != nil || len(body.Configs) == 0 {
+		return "", err
+	}
+	out := []string{}
+	for _, part := range []json.RawMessage{body.Configs[0].Definition, body.Configs[0].Value} {
+		d := json.NewDecoder(bytes.NewReader(part))
+		depth, isName := 0, false
+		for token, err := d.Token(); err == nil; token, err = d.Token() {
+			switch v := token.(type) {
+			case json.Delim:
+				if v == '{' || v == '[' {
+					depth++
+				} else {
+					depth--
+				}
+				isName = true
+				continue
+			case string:
+				if isName && depth == 1 {
+					out = append(out, v)
+				}
+			}
+			isName = !isName
+		}
+	}
+	return strings.Join(out, " "), nil
+}
