@@ -1,11 +1,11 @@
-# Targets: build run test chaos-cluster golden-smt bench lint fmt docs cross clean; `make` alone builds.
+# Targets: build run test chaos-cluster golden-smt golden-converters bench lint fmt docs cross clean; `make` alone builds.
 SHELL := /bin/bash
 GO ?= go
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT := $(shell git rev-parse --short=16 HEAD 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 
-.PHONY: build run test chaos-cluster golden-smt bench lint fmt docs cross clean
+.PHONY: build run test chaos-cluster golden-smt golden-converters bench lint fmt docs cross clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/troupe .
@@ -33,6 +33,10 @@ lint:
 
 fmt:
 	gofmt -w $$(git ls-files '*.go')
+
+# Are the vectors of the converters what Kafka Connect gives? Needs a JDK 17.
+golden-converters:
+	scripts/golden-converters.sh --check
 
 docs:
 	TROUPE_WRITE_DOCS=1 $(GO) test -run 'TestDocs|TestRESTDocs' ./...
