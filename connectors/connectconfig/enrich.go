@@ -83,12 +83,8 @@ func completeConverters(d *configdef.Def, plugins catalog, worker Worker, props 
 			if strings.TrimSpace(*given) != *given { // as a class it is read without the blanks, as a plugin with them
 				return configdef.Errorf("Failed to load class %s: %s", *given, *given)
 			}
-			if p, ok := plugins.Find(string(c), kind); ok {
-				// A range that cannot be read is the version key's own error.
-				if version != nil && isUnreadable(*version) {
-					return nil
-				}
-				return plugins.checkVersion(p, version)
+			if version != nil && isUnreadable(*version) {
+				return plugins.check(string(c), kind, nil) // the version's own key tells of it
 			}
 			return plugins.check(string(c), kind, version)
 		}, "A concrete class that implements "+interfaceName(kind)+" and has a public no-argument constructor")

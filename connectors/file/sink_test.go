@@ -52,6 +52,31 @@ func TestSinkWritesJavaText(t *testing.T) {
 	}
 }
 
+// Names are read as settings are: without the blanks around them.
+func TestNamesWithBlanks(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "file.txt")
+	s := startSink(t, "\t"+path+" ")
+	if err := s.Put(t.Context(), []data.Record{record(data.OfString("a"))}); err != nil {
+		t.Fatal(err)
+	}
+	if got := faketask.Content(t, path); got != "a\n" {
+		t.Errorf("the sink wrote %q", got)
+	}
+	source, tc := &SourceTask{}, faketask.New()
+	defer tc.Close()
+	if err := source.Start(t.Context(), tc, map[string]string{"file": " " + path, "topic": " t "}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = source.Stop(t.Context()) })
+	if source.path != path || source.template.Topic != "t" {
+		t.Errorf("the source reads %q into %q", source.path, source.template.Topic)
+	}
+	c := &SourceConnector{}
+	if !c.ExactlyOnceSupport(map[string]string{"file": path}) || c.ExactlyOnceSupport(map[string]string{"file": " "}) {
+		t.Error("a blank name is standard input, which cannot be read twice")
+	}
+}
+
 func TestSinkToStandardOutput(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out.txt")
 	f, err := os.Create(path)
