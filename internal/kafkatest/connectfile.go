@@ -2,11 +2,8 @@ package kafkatest
 
 import (
 	"context"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 )
 
@@ -50,23 +47,14 @@ func BuildPlugin(t testing.TB, name string, sources ...string) string {
 	defer cancel()
 	dist, err := Fetch(ctx)
 	skipOrFail(t, err)
-	for _, tool := range []string{"javac", "jar"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			t.Skipf("needs a JDK: %v", err)
-		}
-	}
 	path, classes := t.TempDir(), t.TempDir()
 	if err := os.Mkdir(filepath.Join(path, name), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	run := func(args ...string) {
-		t.Helper()
-		if out, err := exec.CommandContext(ctx, args[0], args[1:]...).CombinedOutput(); err != nil {
-			t.Fatal(fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out))
-		}
+	skipOrFail(t, dist.Compile(ctx, classes, nil, sources...))
+	if err := Jar(filepath.Join(path, name, name+".jar"), classes, nil); err != nil {
+		t.Fatalf("making a jar of %s: %v", name, err)
 	}
-	run(append([]string{"javac", "-nowarn", "-cp", dist.ClassPath(), "-d", classes}, sources...)...)
-	run("jar", "cf", filepath.Join(path, name, name+".jar"), "-C", classes, ".")
 	return path
 }
 

@@ -10,9 +10,11 @@
 package kafkatest
 
 import (
+	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,32 +44,98 @@ func Fetch(ctx context.Context) (Dist, error) {
 	if err != nil {
 		return Dist{}, fmt.Errorf("%w: no java on PATH", ErrUnavailable)
 	}
+	dir, err := fetch(ctx, "Apache Kafka")
+	return Dist{Java: java, Dir: dir}, err
+}
+
+// FetchAvroData does the same for the fork of Confluent's AvroData (see the script),
+// and returns its jars. They need Kafka's beside them.
+func FetchAvroData(ctx context.Context) ([]string, error) {
+	dir, err := fetch(ctx, "AvroData", "--avrodata")
+	if err != nil {
+		return nil, err
+	}
+	return filepath.Glob(filepath.Join(dir, "libs", "*.jar"))
+}
+
+// fetch runs the script if what it fetches is not there, and returns where it is.
+func fetch(ctx context.Context, what string, args ...string) (string, error) {
 	root, err := moduleRoot()
 	if err != nil {
-		return Dist{}, err
+		return "", err
 	}
 	script := filepath.Join(root, "scripts", "fetch-kafka.sh")
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, script, "--print-dir").Output()
+	out, err := exec.CommandContext(ctx, script, append(args, "--print-dir")...).Output()
 	if err != nil {
-		return Dist{}, fmt.Errorf("asking %s for the cache directory: %w", script, err)
+		return "", fmt.Errorf("asking %s for the cache directory: %w", script, err)
 	}
-	d := Dist{Java: java, Dir: strings.TrimSpace(string(out))}
-	if _, err := os.Stat(filepath.Join(d.Dir, ".complete")); err == nil {
-		return d, nil
+	dir := strings.TrimSpace(string(out))
+	if _, err := os.Stat(filepath.Join(dir, ".complete")); err == nil {
+		return dir, nil
 	}
 	if _, err := exec.LookPath("mvn"); err != nil {
-		return Dist{}, fmt.Errorf("%w: no mvn on PATH", ErrUnavailable)
+		return "", fmt.Errorf("%w: no mvn on PATH", ErrUnavailable)
 	}
-	cmd := exec.CommandContext(ctx, script)
+	cmd := exec.CommandContext(ctx, script, args...)
 	// Maven is a grandchild: without WaitDelay its hold on the pipe would
 	// outlive the deadline.
 	cmd.WaitDelay = 5 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return Dist{}, fmt.Errorf("fetching Apache Kafka: %w\n%s", err, out)
+		return "", fmt.Errorf("fetching %s: %w\n%s", what, err, out)
 	}
-	return d, nil
+	return dir, nil
+}
+
+// Compile compiles Java sources into a folder, once and not by the source launcher
+// in each JVM, which takes a second. The error is [ErrUnavailable] with a JRE.
+func (d Dist) Compile(ctx context.Context, dir string, jars []string, sources ...string) error {
+	own, err := filepath.Glob(d.ClassPath() + ".jar") // only the launcher expands the path itself
+	if err != nil {
+		return fmt.Errorf("looking for Kafka Connect's jars: %w", err)
+	}
+	args := []string{"-m", "jdk.compiler/com.sun.tools.javac.Main", "-nowarn", "-d", dir,
+		"-cp", strings.Join(append(own, jars...), string(os.PathListSeparator))}
+	if out, err := exec.CommandContext(ctx, d.Java, append(args, sources...)...).CombinedOutput(); err != nil {
+		if strings.Contains(string(out), "java.lang.module.FindException") {
+			return fmt.Errorf("%w: %s is of a JRE, and this needs a JDK's compiler", ErrUnavailable, d.Java)
+		}
+		return fmt.Errorf("compiling %s: %w\n%s", strings.Join(sources, ", "), err, out)
+	}
+	return nil
+}
+
+// Jar packs the classes in a folder, and more files with their texts, into a jar.
+func Jar(file, dir string, more map[string]string) (err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	z := zip.NewWriter(f)
+	add := func(name string, b []byte) error {
+		w, err := z.Create(filepath.ToSlash(name))
+		if err == nil {
+			_, err = w.Write(b)
+		}
+		return err
+	}
+	err = filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		name, relErr := filepath.Rel(dir, path)
+		if err := errors.Join(err, relErr); err != nil || filepath.Ext(name) != ".class" {
+			return err
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return add(name, b)
+	})
+	for name, text := range more {
+		err = errors.Join(err, add(name, []byte(text)))
+	}
+	return errors.Join(err, z.Close())
 }
 
 // ClassPath is every jar but the file connectors, which Kafka keeps apart.
