@@ -199,17 +199,22 @@ func (c *Converter) ToConnect(topic string, b []byte) (*data.Schema, data.Value,
 	} else {
 		v, _, err = decodeRecord(rd.dec, rest)
 	}
-	var own *data.Error
 	switch {
-	case err == nil && v.IsNull() && rd.schema != nil:
+	case err != nil:
+		return nil, data.Null, c.unreadable(topic, id, err)
+	case v.IsNull() && rd.schema != nil:
 		return nil, data.Null, nil // as AvroData: a null has no schema
-	case err == nil:
-		return rd.schema, v, nil
-	case errors.As(err, &own):
-		return nil, data.Null, err
 	}
-	return nil, data.Null, c.resolver.Failure(topic, false,
-		registry.Serialization(fmt.Sprintf("Error deserializing Avro message for id %d", id), err))
+	return rd.schema, v, nil
+}
+
+// unreadable is the error of a record; by itself it costs the others nothing.
+func (c *Converter) unreadable(topic string, id int, err error) error {
+	var own *data.Error
+	if errors.As(err, &own) {
+		return err
+	}
+	return c.resolver.Failure(topic, false, registry.Serialization(fmt.Sprintf("Error deserializing Avro message for id %d", id), err))
 }
 
 func (c *Converter) newRead(key readKey) (*read, error) {

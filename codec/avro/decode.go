@@ -19,6 +19,8 @@ const (
 	decNull decOp = iota
 	decInt        // int and long, of any Connect type
 	decLong
+	decPlainLong // of no logical type
+	decPlainInt  // an int32 of no logical type
 	decBoolean
 	decFloat
 	decDouble
@@ -141,6 +143,12 @@ func (r *reader) decode(d *decoder) (data.Value, error) {
 			return data.Null, err
 		}
 		return intValue(d.schema, n)
+	case decPlainLong:
+		n, err := r.long()
+		return data.OfInt64(n), err
+	case decPlainInt:
+		n, err := r.int()
+		return data.OfInt32(int32(n)), err //nolint:gosec // int has looked
 	case decString:
 		return r.text()
 	case decBytes:
@@ -214,13 +222,7 @@ func (r *reader) composite(d *decoder) (data.Value, error) {
 			}
 		}
 		st, vals := data.AllocStruct(d.schema)
-		for i, f := range d.fields {
-			var err error
-			if vals[i], err = r.decode(f); err != nil {
-				return data.Null, err
-			}
-		}
-		return data.OfStruct(st), nil
+		return data.OfStruct(st), r.fields(d, vals)
 	case decNullable, decUnion:
 		i, err := r.long()
 		if err != nil {
@@ -240,79 +242,128 @@ func (r *reader) composite(d *decoder) (data.Value, error) {
 		vals[d.places[i]], err = r.decode(b)
 		return data.OfStruct(st), err
 	case decArray:
-		var out []data.Value
-		err := r.blocks(d.elem.min, func(room int) {
-			if out == nil && room > 0 {
-				out = make([]data.Value, 0, room)
-			}
-		}, func() error {
-			v, err := r.decode(d.elem)
-			out = append(out, v)
-			return err
-		})
-		return data.OfArray(out), err
+		return r.array(d)
 	case decMap, decEntries:
 		return r.entries(d)
 	}
 	return r.anything()
 }
 
-func (r *reader) entries(d *decoder) (data.Value, error) {
-	var out []data.MapEntry
-	err := r.blocks(d.key.min+d.elem.min, func(room int) {
-		if out == nil && room > 0 {
-			out = make([]data.MapEntry, 0, room)
-		}
-	}, func() error {
-		k, err := r.decode(d.key)
-		if err != nil {
-			return err
-		}
-		v, err := r.decode(d.elem)
-		out = append(out, data.MapEntry{Key: k, Value: v})
-		return err
-	})
-	if err != nil {
-		return data.Null, err
-	}
-	return data.OfMap(data.MapOf(out)), nil
-}
-
-// blocks reads the blocks of an array or a map. Room is told once for each block
-// how many items there can be, by the bytes that are left: a length is a claim.
-func (r *reader) blocks(minItem int, room func(int), item func() error) error {
-	for {
-		n, err := r.long()
-		if err != nil || n == 0 {
-			return err
-		}
-		if n < 0 {
-			if n == math.MinInt64 {
-				return errLength
-			}
-			n = -n
-			if _, err := r.long(); err != nil { // the block's size, for those who skip it
-				return err
-			}
-		}
-		if minItem > 0 && n > int64(len(r.b)/minItem) || n > emptyItems && minItem == 0 {
-			return errLength
-		}
-		if minItem > 0 {
-			room(int(n))
-		}
-		for ; n > 0; n-- {
-			left := len(r.b)
-			if err := item(); err != nil {
-				return err
-			}
-			if len(r.b) == left {
-				if r.empty++; r.empty > emptyItems {
-					return errLength
+// fields reads the fields of a record into as many slots, which are null. What most
+// fields are is read here, without a call more.
+func (r *reader) fields(d *decoder, vals []data.Value) (err error) {
+	for i, f := range d.fields {
+		if f.op == decNullable && len(r.b) > 0 {
+			// The first two branches are a byte of 0 or 2; decode takes any other.
+			if at := int(r.b[0] >> 1); r.b[0]&0x81 == 0 && at < len(f.branches) {
+				r.b = r.b[1:]
+				if f = f.branches[at]; f == nil {
+					continue
 				}
 			}
 		}
+		switch f.op {
+		case decString:
+			vals[i], err = r.text()
+		case decPlainLong:
+			var n int64
+			n, err = r.long()
+			vals[i] = data.OfInt64(n)
+		default:
+			vals[i], err = r.decode(f)
+		}
+		if err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+func (r *reader) array(d *decoder) (data.Value, error) {
+	var out []data.Value
+	for {
+		n, err := r.block(d.elem.min)
+		if err != nil || n == 0 {
+			return data.OfArray(out), err
+		}
+		if out == nil && d.elem.min > 0 {
+			out = make([]data.Value, 0, n)
+		}
+		for range n {
+			left := len(r.b)
+			v, err := r.decode(d.elem)
+			if err == nil {
+				err = r.item(left)
+			}
+			if err != nil {
+				return data.Null, err
+			}
+			out = append(out, v)
+		}
+	}
+}
+
+func (r *reader) entries(d *decoder) (data.Value, error) {
+	var out []data.MapEntry
+	for {
+		n, err := r.block(d.key.min + d.elem.min)
+		if err != nil {
+			return data.Null, err
+		}
+		if n == 0 {
+			return data.OfMap(data.MapOf(out)), nil
+		}
+		if out == nil {
+			out = make([]data.MapEntry, 0, min(n, len(r.b)+1))
+		}
+		for range n {
+			left := len(r.b)
+			k, err := r.decode(d.key)
+			if err != nil {
+				return data.Null, err
+			}
+			v, err := r.decode(d.elem)
+			if err == nil {
+				err = r.item(left)
+			}
+			if err != nil {
+				return data.Null, err
+			}
+			out = append(out, data.MapEntry{Key: k, Value: v})
+		}
+	}
+}
+
+// block reads how many items the next block of an array or a map has, 0 at the end.
+// They are no more than the bytes that are left allow: a length is a claim.
+func (r *reader) block(minItem int) (int, error) {
+	n, err := r.long()
+	if err != nil || n == 0 {
+		return 0, err
+	}
+	if n < 0 {
+		if n == math.MinInt64 {
+			return 0, errLength
+		}
+		n = -n
+		if _, err := r.long(); err != nil { // the block's size, for those who skip it
+			return 0, err
+		}
+	}
+	if minItem > 0 && n > int64(len(r.b)/minItem) || n > emptyItems && minItem == 0 {
+		return 0, errLength
+	}
+	return int(n), nil
+}
+
+// item counts an item without bytes; left is how many there were before it.
+func (r *reader) item(left int) error {
+	if len(r.b) == left {
+		if r.empty++; r.empty > emptyItems {
+			return errLength
+		}
+	}
+	return nil
 }
 
 // anything reads a value without a schema: the first field that is set is it.

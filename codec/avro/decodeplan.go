@@ -38,9 +38,13 @@ func (p *decodePlanner) fill(d *decoder, a *schema.Schema, s *data.Schema) (err 
 	case schema.Boolean:
 		d.op = decBoolean
 	case schema.Int:
-		d.op = decInt
+		if d.op = decInt; s.Type() == data.Int32 && s.Logical() == data.NotLogical {
+			d.op = decPlainInt
+		}
 	case schema.Long:
-		d.op = decLong
+		if d.op = decLong; s.Type() == data.Int64 && s.Logical() == data.NotLogical {
+			d.op = decPlainLong
+		}
 	case schema.Float:
 		d.op, d.min = decFloat, 4
 	case schema.Double:
