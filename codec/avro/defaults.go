@@ -99,6 +99,9 @@ func (o *options) defaultMap(s *data.Schema, m *data.MapValue) (any, error) {
 			return nil, err
 		}
 		if o.plainKeys(s) {
+			if e.Key.IsNull() { // allow.optional.map.keys promises that there is none
+				return nil, data.Errorf("A map of the default value has a null for a key, which Avro has not")
+			}
 			obj = append(obj, schema.Member{Key: e.Key.Str(), Value: val})
 			continue
 		}

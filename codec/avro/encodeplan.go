@@ -352,10 +352,10 @@ func defaultBytes(dst []byte, a *schema.Schema, v any) ([]byte, error) {
 		n, err := num.Int64()
 		return binary.AppendVarint(dst, n), err
 	case schema.Float:
-		f, err := num.Float64()
+		f, err := floatDefault(v)
 		return binary.LittleEndian.AppendUint32(dst, math.Float32bits(float32(f))), err
 	case schema.Double:
-		f, err := num.Float64()
+		f, err := floatDefault(v)
 		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(f)), err
 	case schema.String:
 		return append(binary.AppendVarint(dst, int64(len(text))), text...), nil
@@ -376,7 +376,11 @@ func defaultBytes(dst []byte, a *schema.Schema, v any) ([]byte, error) {
 		}
 		return dst, data.Errorf("%q is not a symbol of the enum %s", text, a.FullName())
 	case schema.Union:
-		return defaultBytes(append(dst, 0), a.Branches[0], v)
+		for i, b := range a.Branches {
+			if schema.ValidDefault(b, v) {
+				return defaultBytes(append(dst, branchIndex(i)...), b, v)
+			}
+		}
 	case schema.Array:
 		list, _ := v.([]any)
 		return defaultList(dst, len(list), func(dst []byte, i int) ([]byte, error) { return defaultBytes(dst, a.Elem, list[i]) })

@@ -11,10 +11,10 @@ import (
 // fromConnect maps Connect schemas to Avro schemas, as AvroData.fromConnectSchema.
 type fromConnect struct {
 	*options
-	unnamed int                       // structs, enums and fixeds without a name so far
-	cycles  map[string]*schema.Schema // records by the Connect name
-	made    map[uint64][]made         // of required schemas, by hash
-	seen    map[string]bool           // names of field schemas
+	unnamed int               // structs, enums and fixeds without a name so far
+	records map[string]made   // by the Connect name, those around included
+	made    map[uint64][]made // of required schemas, by hash
+	seen    map[string]bool   // names of field schemas
 	depth   int
 }
 
@@ -25,7 +25,7 @@ type made struct {
 
 // avroSchema returns the Avro schema of a Connect schema; nil is schemaless.
 func (o *options) avroSchema(s *data.Schema) (*schema.Schema, error) {
-	f := &fromConnect{options: o, cycles: make(map[string]*schema.Schema), made: make(map[uint64][]made), seen: make(map[string]bool)}
+	f := &fromConnect{options: o, records: make(map[string]made), made: make(map[uint64][]made), seen: make(map[string]bool)}
 	return f.schema(s, false)
 }
 
@@ -78,12 +78,12 @@ func nullable(s *data.Schema, out *schema.Schema) *schema.Schema {
 // withCycle is schema for what stands inside: a struct that is around it, or was
 // met before, is named.
 func (f *fromConnect) withCycle(s *data.Schema, ignoreOptional bool) (*schema.Schema, error) {
-	if s != nil && s.Name() != "" {
-		if out, ok := f.cycles[s.Name()]; ok {
+	if s != nil && s.Type() == data.Struct && s.Name() != "" {
+		if r, ok := f.records[s.Name()]; ok && (s.Repeats() || r.from.Equal(s.With(r.from.Optional(), r.from.Default()))) {
 			if ignoreOptional {
-				return out, nil
+				return r.to, nil
 			}
-			return nullable(s, out), nil
+			return nullable(s, r.to), nil
 		}
 	}
 	return f.schema(s, ignoreOptional)
@@ -274,7 +274,7 @@ func (f *fromConnect) record(s *data.Schema) (*schema.Schema, error) {
 	}
 	out.Doc, out.HasDoc = s.Param(docParam)
 	if s.Name() != "" {
-		f.cycles[s.Name()] = out
+		f.records[s.Name()] = made{s, out}
 	}
 	for _, fd := range s.Fields() {
 		doc, hasDoc := "", false

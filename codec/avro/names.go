@@ -7,15 +7,17 @@ import (
 	"github.com/troupeio/troupe/codec/avro/schema"
 )
 
+var asJava = strings.NewReplacer("~", "%7E", "%2A", "*")
+
 // scrub makes a name of any text, when the setting asks for it: what a URL would
 // escape becomes underscores, an x stands before a digit.
 func (o *options) scrubName(name string) string {
 	if !o.scrub || name == "" || schema.ValidName(name) {
 		return name
 	}
-	// Java's URLEncoder leaves the asterisk and escapes the tilde; both end as
-	// underscores, but the tilde as three.
-	b := []byte(strings.ReplaceAll(url.QueryEscape(name), "~", "%7E"))
+	// Java's URLEncoder leaves the asterisk and escapes the tilde: Go's does the
+	// contrary, and an escape has its digits in the result.
+	b := []byte(asJava.Replace(url.QueryEscape(name)))
 	if b[0] >= '0' && b[0] <= '9' {
 		b = append([]byte{'x'}, b...)
 	}

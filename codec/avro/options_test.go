@@ -257,6 +257,8 @@ func TestOtherWriter(t *testing.T) {
 		a    string
 		want string // bytes in hex, or the begin of the error
 	}{
+		"defaults": {data.NewStructSchema().MustBuild(), data.OfStruct(data.NewStruct(data.NewStructSchema().MustBuild(), nil)),
+			`{"type":"record","name":"R","fields":[{"name":"a","type":["null","int"],"default":5},{"name":"b","type":"float","default":"-Infinity"}]}`, "020a000080ff"},
 		"wider int":             {data.Int32Schema, data.OfInt32(-2), `"long"`, "03"},
 		"int as float":          {data.Int16Schema, data.OfInt16(1), `"float"`, "0000803f"},
 		"float as double":       {data.Float32Schema, data.OfFloat32(1), `"double"`, "000000000000f03f"},

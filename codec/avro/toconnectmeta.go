@@ -75,7 +75,8 @@ func (t *toConnect) addMetadata(a *schema.Schema, b *data.SchemaBuilder, logical
 	if logical == "" {
 		return nil
 	}
-	if n, ok := a.Prop(propName); ok && n != logical {
+	n, ok := a.Prop(propName)
+	if own, _ := n.(string); ok && n != logical && !strings.HasPrefix(own, namespace+"."+defaultName) {
 		return data.Errorf("Mismatched names: name already added to SchemaBuilder (%s) differs from name in source schema (%s)", logical, schema.AppendJSON(nil, n))
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -17,7 +18,8 @@ func TestValidDefault(t *testing.T) {
 		{"int", `"int"`, one, true},
 		{"too large", `"int"`, json.Number("3000000000"), false},
 		{"first branch", `["int","string"]`, one, true},
-		{"second branch", `["int","string"]`, "a", false},
+		{"second branch", `["int","string"]`, "a", true},
+		{"no branch", `["int","string"]`, true, false},
 		{"items", `{"type":"array","items":"int"}`, []any{one, "a"}, false},
 		{"field's own default", `{"type":"record","name":"R","fields":[{"name":"x","type":"int","default":1}]}`, Object{}, true},
 		{"field without default", `{"type":"record","name":"R","fields":[{"name":"x","type":"int"}]}`, Object{}, false},
@@ -78,5 +80,77 @@ func TestAliases(t *testing.T) {
 	}
 	if want := []string{"y"}; !reflect.DeepEqual(s.Fields[0].Aliases, want) {
 		t.Errorf("%q, want %q", s.Fields[0].Aliases, want)
+	}
+}
+
+// TestPrintTwinRecords: two records of one name that stand in each other are
+// compared without end if a comparison does not know what it has begun.
+func TestPrintTwinRecords(t *testing.T) {
+	twin := func(text string) *Schema {
+		s, err := Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	text := `{"type":"record","name":"A","fields":[{"name":"b","type":["null",{"type":"record","name":"B","fields":[{"name":"a","type":["null","A"]}]}]}]}`
+	a, other := twin(text), twin(text)
+	a.Fields[0].Schema.Branches[1].Fields[0].Schema.Branches[1] = other
+	if got, err := a.Print(); err != nil || got != text {
+		t.Errorf("%s, %v", got, err)
+	}
+	if !Same(a, other) {
+		t.Error("they are not the same")
+	}
+	// What is read in another way may not stand under the same name.
+	changed := twin(strings.Replace(text, `"name":"a","type":["null","A"]`, `"name":"a","type":["A","null"]`, 1))
+	a.Fields[0].Schema.Branches[1].Fields[0].Schema.Branches[1] = changed
+	if _, err := a.Print(); err == nil || !strings.HasPrefix(err.Error(), "Can't redefine: ") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+// TestPrintAgain: what only Connect reads may differ between two uses of a name.
+func TestPrintAgain(t *testing.T) {
+	for _, tt := range []struct{ name, again, want string }{
+		{"doc", `{"type":"fixed","name":"F","size":2,"doc":"x","connect.default":"ab"}`, ""},
+		{"size", `{"type":"fixed","name":"F","size":3}`, "Can't redefine: F"},
+		{"logical type", `{"type":"fixed","name":"F","size":2,"logicalType":"decimal","precision":3}`, "Can't redefine: F"},
+	} {
+		f, err := Parse(`{"type":"fixed","name":"F","size":2}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, err := Parse(tt.again)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rec := &Schema{Type: Record, Name: "R", Fields: []Field{{Name: "f", Schema: f}, {Name: "g", Schema: g}}}
+		text, err := rec.Print()
+		switch {
+		case tt.want != "":
+			if err == nil || err.Error() != tt.want {
+				t.Errorf("%s: %s, %v", tt.name, text, err)
+			}
+		case err != nil || !strings.HasSuffix(text, `{"name":"g","type":"F"}]}`):
+			t.Errorf("%s: %s, %v", tt.name, text, err)
+		}
+	}
+}
+
+// TestPrintNameless: inside a namespace a name without one is that of the namespace.
+func TestPrintNameless(t *testing.T) {
+	f := &Schema{Type: Fixed, Name: "A", Size: 2}
+	rec := &Schema{Type: Record, Namespace: "n", Name: "A", Fields: []Field{{Name: "f", Schema: f}, {Name: "g", Schema: f}}}
+	if text, err := rec.Print(); err == nil {
+		t.Errorf("the second field is a record in %s", text)
+	}
+	rec.Name = "B"
+	text, err := rec.Print()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := Parse(text); err != nil || back.Fields[1].Schema.Type != Fixed {
+		t.Errorf("%s, %v", text, err)
 	}
 }

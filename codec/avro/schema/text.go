@@ -7,11 +7,12 @@ import (
 )
 
 // printer writes schemas as Java's Avro does: a named type in full where it comes
-// first, by its name afterwards.
+// first, by its name afterwards. What comes later under the name may differ in what
+// Connect keeps there, such as its documentation: that is lost, as in Java since
+// Avro 1.12.
 type printer struct {
-	names  map[string]*Schema
-	space  string
-	noDocs bool // for comparing: documentation does not make a type another
+	names map[string]*Schema
+	space string
 }
 
 // Print returns the text of a schema, in which it is registered.
@@ -19,17 +20,6 @@ func (s *Schema) Print() (string, error) {
 	p := &printer{names: make(map[string]*Schema)}
 	b, err := p.append(nil, s)
 	return string(b), err
-}
-
-// Same reports whether two named types of one name are one type.
-func Same(a, b *Schema) bool {
-	if a == b {
-		return true
-	}
-	p, q := &printer{names: make(map[string]*Schema), noDocs: true}, &printer{names: make(map[string]*Schema), noDocs: true}
-	ta, errA := p.append(nil, a)
-	tb, errB := q.append(nil, b)
-	return errA == nil && errB == nil && string(ta) == string(tb)
 }
 
 func (p *printer) append(dst []byte, s *Schema) ([]byte, error) {
@@ -72,11 +62,14 @@ func appendProps(dst []byte, props Object) []byte {
 
 func (p *printer) appendNamed(dst []byte, s *Schema) ([]byte, error) {
 	if was, ok := p.names[s.FullName()]; ok {
-		if !Same(was, s) {
+		if !alike(was, s) {
 			return dst, data.Errorf("Can't redefine: %s", s.FullName())
 		}
 		if s.Namespace == p.space {
 			return appendQuoted(dst, s.Name), nil
+		}
+		if near := p.space + "." + s.Name; s.Namespace == "" && p.names[near] != nil {
+			return dst, data.Errorf("%s would be read as %s: Avro has no way to name it there", s.Name, near)
 		}
 		return appendQuoted(dst, s.FullName()), nil
 	}
@@ -86,7 +79,7 @@ func (p *printer) appendNamed(dst []byte, s *Schema) ([]byte, error) {
 	if s.Namespace != p.space {
 		dst = appendQuoted(append(dst, `,"namespace":`...), s.Namespace)
 	}
-	if s.HasDoc && !p.noDocs {
+	if s.HasDoc {
 		dst = appendQuoted(append(dst, `,"doc":`...), s.Doc)
 	}
 	saved := p.space
@@ -133,7 +126,7 @@ func (p *printer) appendField(dst []byte, f *Field) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	if f.HasDoc && !p.noDocs {
+	if f.HasDoc {
 		dst = appendQuoted(append(dst, `,"doc":`...), f.Doc)
 	}
 	if f.HasDefault {

@@ -43,7 +43,7 @@ func CheckName(name string) error {
 // Validate refuses what a registry refuses in a new schema, and readers let pass: a
 // name that is none, or a default that does not fit its field.
 func (s *Schema) Validate() error {
-	return s.validate(make(map[*Schema]bool), &fitting{lenient: true})
+	return s.validate(make(map[*Schema]bool), new(fitting))
 }
 
 func (s *Schema) validate(seen map[*Schema]bool, check *fitting) error {
@@ -86,20 +86,16 @@ func (s *Schema) validate(seen map[*Schema]bool, check *fitting) error {
 }
 
 // ValidDefault reports whether a JSON value may stand as the default of a field. Of
-// a union it has to be of the first branch: that is what all readers of Avro take.
+// a union it may be of any branch, as in Java's Avro; the specification has it since
+// Avro 1.12.
 func ValidDefault(s *Schema, v any) bool { return new(fitting).fits(s, v, 0) }
 
 // maxSteps bounds how many values are looked at: through the defaults of its fields
 // a small schema can stand for as many as one likes.
 const maxSteps = 1_000_000
 
-// fitting is a check of defaults. A newer parser of Avro is lenient: it takes a
-// default of any branch of a union, and the texts that stand for numbers which JSON
-// has not.
-type fitting struct {
-	lenient bool
-	steps   int
-}
+// fitting is a check of defaults.
+type fitting struct{ steps int }
 
 func (c *fitting) fits(s *Schema, v any, depth int) bool {
 	c.steps++
@@ -122,7 +118,7 @@ func (c *fitting) fits(s *Schema, v any, depth int) bool {
 		return ok && err == nil
 	case Float, Double:
 		_, ok := v.(json.Number)
-		return ok || c.lenient && (v == "NaN" || v == "Infinity" || v == "-Infinity")
+		return ok || v == "NaN" || v == "Infinity" || v == "-Infinity" // which JSON has no number for
 	case Bytes, String, Enum, Fixed:
 		_, ok := v.(string)
 		return ok
@@ -139,8 +135,8 @@ func (c *fitting) fits(s *Schema, v any, depth int) bool {
 		}
 		return ok
 	case Union:
-		for i, b := range s.Branches {
-			if (i == 0 || c.lenient) && c.fits(b, v, depth) {
+		for _, b := range s.Branches {
+			if c.fits(b, v, depth) {
 				return true
 			}
 		}
