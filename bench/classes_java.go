@@ -29,7 +29,7 @@ var errLeftOut = errors.New("left out")
 // javaClasses drives the cases with Kafka Connect's classes. Each has a JVM of its
 // own: what a JVM compiles depends on all that it has run, and another case's calls
 // at the same place make it slower. Nothing that is quick needs that.
-func (e *env) javaClasses(ctx context.Context, warmUp, measure time.Duration) ([]classRun, error) {
+func (e *env) javaClasses(ctx context.Context, schemas string, warmUp, measure time.Duration) ([]classRun, error) {
 	dist, err := kafkatest.Fetch(ctx)
 	if errors.Is(err, kafkatest.ErrUnavailable) {
 		return nil, fmt.Errorf("%w: %w", errLeftOut, err)
@@ -48,19 +48,11 @@ func (e *env) javaClasses(ctx context.Context, warmUp, measure time.Duration) ([
 			return nil, fmt.Errorf("writing the classes' program: %w", err)
 		}
 	}
-	jars, err := filepath.Glob(dist.ClassPath() + ".jar") // only the launcher expands the path itself
+	jars, err := compileStandIn(ctx, dist, dir, source)
 	if err != nil {
-		return nil, fmt.Errorf("looking for Kafka Connect's jars: %w", err)
+		return nil, err
 	}
-	// Once, and not by the source launcher in each JVM, which takes a second.
-	cmd := exec.CommandContext(ctx, dist.Java, "-m", "jdk.compiler/com.sun.tools.javac.Main", "-nowarn", "-d", dir,
-		"-cp", strings.Join(jars, string(os.PathListSeparator)), source)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		if bytes.Contains(out, []byte("java.lang.module.FindException")) {
-			return nil, fmt.Errorf("%w: %s is of a JRE, and the row needs a JDK's compiler", errLeftOut, dist.Java)
-		}
-		return nil, fmt.Errorf("compiling Classes.java: %w\n%s", err, out)
-	}
+	cp := strings.Join(append([]string{dir, dist.ClassPath()}, jars...), string(os.PathListSeparator))
 	keys := []string{"all"}
 	if !e.quick {
 		keys = nil
@@ -70,8 +62,7 @@ func (e *env) javaClasses(ctx context.Context, warmUp, measure time.Duration) ([
 	}
 	var runs []classRun
 	for _, key := range keys {
-		args := append(kafkatest.ConnectJVM(), "-cp", dir+string(os.PathListSeparator)+dist.ClassPath(), "Classes", list, key,
-			millis(warmUp), millis(measure))
+		args := append(kafkatest.ConnectJVM(), "-cp", cp, "Classes", list, key, millis(warmUp), millis(measure), schemas)
 		cmd := exec.CommandContext(ctx, dist.Java, args...)
 		var stdout, stderr bytes.Buffer
 		cmd.Stdout, cmd.Stderr = &stdout, &stderr

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"runtime"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/troupeio/troupe/codec"
 	"github.com/troupeio/troupe/codec/data"
+	"github.com/troupeio/troupe/codec/registry"
 	"github.com/troupeio/troupe/connectors"
 	"github.com/troupeio/troupe/connectors/converters"
 	"github.com/troupeio/troupe/connectors/transforms"
@@ -60,8 +62,8 @@ type classOp struct {
 }
 
 // ourClasses drives the cases with our classes in this process, on one thread.
-func ourClasses(ctx context.Context, warmUp, measure time.Duration) ([]classRun, error) {
-	registry, err := connectors.NewRegistry(transforms.Plugins(), converters.Plugins())
+func ourClasses(ctx context.Context, schemas string, warmUp, measure time.Duration) ([]classRun, error) {
+	plugins, err := connectors.NewRegistry(transforms.Plugins(), converters.Plugins())
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +78,7 @@ func ourClasses(ctx context.Context, warmUp, measure time.Duration) ([]classRun,
 	defer runtime.UnlockOSThread()
 	var runs []classRun
 	for _, c := range classes.Cases {
-		op, err := makeClass(registry, &c)
+		op, err := makeClass(plugins, &c, schemas)
 		var run classRun
 		if err == nil {
 			run, err = op.run(warmUp/4, measure) // nothing is compiled; the heap grows
@@ -131,8 +133,8 @@ func (o *classOp) rounds(long time.Duration) (n int64, err error) {
 	}
 }
 
-// makeClass configures the class of a case.
-func makeClass(registry *connectors.Registry, c *classCase) (*classOp, error) {
+// makeClass configures the class of a case. schemas is the registry's address.
+func makeClass(plugins *connectors.Registry, c *classCase, schemas string) (*classOp, error) {
 	text, err := newText()
 	if err != nil {
 		return nil, err
@@ -145,7 +147,7 @@ func makeClass(registry *connectors.Registry, c *classCase) (*classOp, error) {
 	kinds := map[string]connectors.Kind{kindTransform: connectors.TransformationKind, kindPredicate: connectors.PredicateKind,
 		kindFromConnect: connectors.ConverterKind, kindToConnect: connectors.ConverterKind,
 		kindFromConnectHeader: connectors.HeaderConverterKind, kindToConnectHeader: connectors.HeaderConverterKind}
-	plugin, ok := registry.Find(c.Class, kinds[c.Kind])
+	plugin, ok := plugins.Find(c.Class, kinds[c.Kind])
 	if !ok {
 		return nil, fmt.Errorf("no %s %s", c.Kind, c.Class)
 	}
@@ -172,7 +174,11 @@ func makeClass(registry *connectors.Registry, c *classCase) (*classOp, error) {
 		}
 		return writeHeaderOp(h, in), nil
 	default:
-		k, err := plugin.NewConverter(c.Config, false)
+		config := c.Config
+		if c.JavaClass != "" {
+			config = merge(config, map[string]string{registry.URLSetting: schemas})
+		}
+		k, err := plugin.NewConverter(config, false)
 		if err != nil {
 			return nil, err
 		}
@@ -180,6 +186,9 @@ func makeClass(registry *connectors.Registry, c *classCase) (*classOp, error) {
 			return writeOp(k, in), nil
 		}
 		body, err := spec.body(c.Config["schemas.enable"] == "true")
+		if c.JavaClass != "" {
+			body, err = k.FromConnect(in.Topic, in.ValueSchema, in.Value, nil)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -241,6 +250,9 @@ func writeOp(k codec.Converter, in data.Record) *classOp {
 		},
 		output: func() ([]string, error) {
 			b, err := k.FromConnect(in.Topic, in.ValueSchema, in.Value, nil)
+			if bytes.HasPrefix(b, []byte{0}) { // a registry's wire format
+				return []string{"bytes " + hex.EncodeToString(b)}, err
+			}
 			return []string{"bytes " + string(b)}, err
 		},
 	}

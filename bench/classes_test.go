@@ -36,7 +36,7 @@ func TestClassesAreAll(t *testing.T) {
 // TestOurClasses holds that each case does something here, and something known where
 // a mistake would be easy to miss.
 func TestOurClasses(t *testing.T) {
-	runs, err := ourClasses(context.Background(), 0, 0)
+	runs, err := besideRegistry(context.Background(), 0, 0, ourClasses)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -45,6 +45,8 @@ func TestOurClasses(t *testing.T) {
 		"regex-router":       "topic orders\n",
 		"cast":               `"price":"19.99"`,
 		"flatten":            `"address_city":"London"`,
+		"avro-write":         "bytes 0000000001",
+		"avro-read":          `"name":"shop.Order"`,
 		"json-read":          `{"schema":null,`,
 		"json-write":         `bytes {"id":7001,`,
 		"json-read-schemas":  `"name":"shop.Order"`,
@@ -132,7 +134,7 @@ func TestDifferences(t *testing.T) {
 // TestClassesFailTogether holds that a difference fails both arms when Kafka Connect
 // goes first, as it does by itself, and the second arm in any case.
 func TestClassesFailTogether(t *testing.T) {
-	ours, err := ourClasses(context.Background(), 0, 0)
+	ours, err := besideRegistry(context.Background(), 0, 0, ourClasses)
 	if err != nil {
 		t.Fatal(err)
 	}

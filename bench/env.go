@@ -37,6 +37,7 @@ type env struct {
 	names  int             // for names that no earlier run used
 	inputs map[string]bool // files and topics that were made already
 
+	plugins   string                // a directory more for plugin.path of Kafka Connect's workers; "": none
 	classRuns map[string][]classRun // of the row classes, each arm's last
 }
 

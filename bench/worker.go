@@ -57,6 +57,13 @@ func (e *env) startWorker(ctx context.Context, arm, group string, more map[strin
 		return nil, err
 	}
 	props := kafkatest.ConnectWorkerProperties(e.addr, group, dir, ports[0], false)
+	if arm == armConnect && e.plugins != "" {
+		dist, err := kafkatest.Fetch(ctx)
+		if err != nil {
+			return nil, err
+		}
+		props["plugin.path"] = dist.PluginPath() + "," + e.plugins
+	}
 	maps.Copy(props, more)
 	return e.startAgain(ctx, workerSetup{arm, dir, props, ports[0]})
 }

@@ -9,6 +9,7 @@ import java.lang.management.ManagementFactory;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import org.apache.kafka.connect.data.SchemaAndValue;
@@ -24,10 +25,11 @@ import org.apache.kafka.connect.transforms.predicates.Predicate;
 /**
  * Drives Kafka Connect's own classes on one thread, for the benchmark's row classes:
  *
- *   java -cp "$(scripts/fetch-kafka.sh --print-dir)/libs/*" bench/java/Classes.java bench/java/classes.json all 2000 1000
+ *   java -cp "$(scripts/fetch-kafka.sh --print-dir)/libs/*" bench/java/Classes.java bench/java/classes.json cast 2000 1000 ""
  *
- * The arguments are the cases, the key of one of them or "all", and the milliseconds of
- * warm-up and of measuring, in CPU time of the thread. Each case prints a line of JSON: what came out, and how long
+ * The arguments are the cases, the key of one of them or "all", the milliseconds of
+ * warm-up and of measuring, in CPU time of the thread, and the address of a schema registry for the cases that have a
+ * "javaClass", which stands in for one that is not to be had. Each case prints a line of JSON: what came out, and how long
  * how many records took.
  */
 public class Classes {
@@ -56,7 +58,7 @@ public class Classes {
             if (!args[1].equals("all") && !args[1].equals(key)) {
                 continue;
             }
-            Case made = make(c, root.get("records").get(c.get("on").asText()));
+            Case made = make(c, root.get("records").get(c.get("on").asText()), args[4]);
             measure(made.op, Long.parseLong(args[2]));
             System.gc();
             ObjectNode line = measure(made.op, Long.parseLong(args[3]));
@@ -101,10 +103,14 @@ public class Classes {
         }
     }
 
-    static Case make(JsonNode c, JsonNode record) throws Exception {
+    static Case make(JsonNode c, JsonNode record, String registry) throws Exception {
         Map<String, String> config = new HashMap<>();
         c.get("config").fields().forEachRemaining(e -> config.put(e.getKey(), e.getValue().asText()));
-        Object it = Class.forName(c.get("class").asText()).getDeclaredConstructor().newInstance();
+        boolean standIn = c.has("javaClass");
+        if (standIn) {
+            config.put("schema.registry.url", registry);
+        }
+        Object it = Class.forName(c.get(standIn ? "javaClass" : "class").asText()).getDeclaredConstructor().newInstance();
         SourceRecord in = record(record);
         String topic = in.topic();
         Case out = new Case();
@@ -139,7 +145,7 @@ public class Classes {
                 JsonNode payload = envelope.get("payload");
                 String body = payload.isTextual() ? payload.asText()
                         : "true".equals(config.get("schemas.enable")) ? envelope.toString() : payload.toString();
-                byte[] bytes = body.getBytes(StandardCharsets.UTF_8);
+                byte[] bytes = standIn ? k.fromConnectData(topic, in.valueSchema(), in.value()) : body.getBytes(StandardCharsets.UTF_8);
                 out.op = i -> k.toConnectData(topic, bytes);
                 out.output.add(describe("value", k.toConnectData(topic, bytes)));
                 break;
@@ -202,7 +208,11 @@ public class Classes {
     }
 
     static String text(byte[] b) {
-        return b == null ? "null" : new String(b, StandardCharsets.UTF_8);
+        if (b == null) {
+            return "null";
+        }
+        boolean binary = b.length > 0 && b[0] == 0; // a registry's wire format
+        return binary ? HexFormat.of().formatHex(b) : new String(b, StandardCharsets.UTF_8);
     }
 
     static String describe(String what, SchemaAndValue v) {
