@@ -69,20 +69,23 @@ var (
 // reader reads one record. Strings and bytes of the result share its bytes.
 type reader struct {
 	b     []byte
+	at    int // what is before it has been read; cutting b off would cost a write barrier each time
 	depth int
 	empty int // items without bytes so far
 }
 
+func (r *reader) left() int { return len(r.b) - r.at }
+
 func (r *reader) long() (int64, error) {
-	if len(r.b) > 0 && r.b[0] < 0x80 {
-		u := r.b[0]
-		r.b = r.b[1:]
+	if r.at < len(r.b) && r.b[r.at] < 0x80 {
+		u := r.b[r.at]
+		r.at++
 		return int64(u>>1) ^ -int64(u&1), nil
 	}
-	v, n := binary.Varint(r.b)
+	v, n := binary.Varint(r.b[r.at:])
 	switch {
 	case n > 0:
-		r.b = r.b[n:]
+		r.at += n
 		return v, nil
 	case n == 0:
 		return 0, errShort
@@ -100,12 +103,12 @@ func (r *reader) int() (int64, error) {
 
 // take returns the next n bytes, which share the record.
 func (r *reader) take(n int64) ([]byte, error) {
-	if n < 0 || n > int64(len(r.b)) {
+	if n < 0 || n > int64(r.left()) {
 		return nil, errLength
 	}
-	b := r.b[:n:n]
-	r.b = r.b[n:]
-	return b, nil
+	from := r.at
+	r.at += int(n)
+	return r.b[from:r.at:r.at], nil
 }
 
 func (r *reader) bytes() ([]byte, error) {
@@ -253,11 +256,11 @@ func (r *reader) composite(d *decoder) (data.Value, error) {
 // fields are is read here, without a call more.
 func (r *reader) fields(d *decoder, vals []data.Value) (err error) {
 	for i, f := range d.fields {
-		if f.op == decNullable && len(r.b) > 0 {
+		if f.op == decNullable && r.at < len(r.b) {
 			// The first two branches are a byte of 0 or 2; decode takes any other.
-			if at := int(r.b[0] >> 1); r.b[0]&0x81 == 0 && at < len(f.branches) {
-				r.b = r.b[1:]
-				if f = f.branches[at]; f == nil {
+			if b := r.b[r.at]; b&0x81 == 0 && int(b>>1) < len(f.branches) {
+				r.at++
+				if f = f.branches[b>>1]; f == nil {
 					continue
 				}
 			}
@@ -290,10 +293,10 @@ func (r *reader) array(d *decoder) (data.Value, error) {
 			out = make([]data.Value, 0, n)
 		}
 		for range n {
-			left := len(r.b)
+			from := r.at
 			v, err := r.decode(d.elem)
 			if err == nil {
-				err = r.item(left)
+				err = r.item(from)
 			}
 			if err != nil {
 				return data.Null, err
@@ -314,17 +317,17 @@ func (r *reader) entries(d *decoder) (data.Value, error) {
 			return data.OfMap(data.MapOf(out)), nil
 		}
 		if out == nil {
-			out = make([]data.MapEntry, 0, min(n, len(r.b)+1))
+			out = make([]data.MapEntry, 0, min(n, r.left()+1))
 		}
 		for range n {
-			left := len(r.b)
+			from := r.at
 			k, err := r.decode(d.key)
 			if err != nil {
 				return data.Null, err
 			}
 			v, err := r.decode(d.elem)
 			if err == nil {
-				err = r.item(left)
+				err = r.item(from)
 			}
 			if err != nil {
 				return data.Null, err
@@ -350,15 +353,15 @@ func (r *reader) block(minItem int) (int, error) {
 			return 0, err
 		}
 	}
-	if minItem > 0 && n > int64(len(r.b)/minItem) || n > emptyItems && minItem == 0 {
+	if minItem > 0 && n > int64(r.left()/minItem) || n > emptyItems && minItem == 0 {
 		return 0, errLength
 	}
 	return int(n), nil
 }
 
-// item counts an item without bytes; left is how many there were before it.
-func (r *reader) item(left int) error {
-	if len(r.b) == left {
+// item counts an item without bytes; from is where it began.
+func (r *reader) item(from int) error {
+	if r.at == from {
 		if r.empty++; r.empty > emptyItems {
 			return errLength
 		}
@@ -405,5 +408,5 @@ func init() { // the decoder contains itself
 func decodeRecord(d *decoder, b []byte) (v data.Value, rest []byte, err error) {
 	r := reader{b: b}
 	v, err = r.decode(d)
-	return v, r.b, err
+	return v, r.b[r.at:], err
 }
