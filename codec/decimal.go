@@ -12,39 +12,77 @@ import (
 // ParseDecimal reads a number as new BigDecimal(text) does: a sign, digits with
 // a point among them, an exponent, and nothing else. ok is false for other text.
 func ParseDecimal(text string) (d *data.Decimal, ok bool) {
+	n, ok := scanNumber(text)
+	if !ok {
+		return nil, false
+	}
+	if !n.long {
+		return data.NewDecimal(n.signed(), int32(n.scale)), true
+	}
 	digits := make([]byte, 0, len(text)+1)
-	frac, exp := int64(0), int64(0)
+	if n.neg {
+		digits = append(digits, '-')
+	}
+	for _, r := range text {
+		if r == 'e' || r == 'E' {
+			break
+		}
+		if d := digitOf(r); d >= 0 {
+			digits = append(digits, byte('0'+d))
+		}
+	}
+	u, ok := new(big.Int).SetString(string(digits), 10)
+	return &data.Decimal{Unscaled: u, Scale: int32(n.scale)}, ok
+}
+
+// numberText is what the text of a number says: digits × 10^-scale.
+type numberText struct {
+	digits uint64 // at most 18, but for leading zeros; without meaning when long
+	long   bool
+	neg    bool
+	scale  int64 // an int32
+}
+
+func (n numberText) signed() int64 {
+	if n.neg {
+		return -int64(n.digits)
+	}
+	return int64(n.digits)
+}
+
+// scanNumber takes the text of a number apart, and allocates nothing: most text
+// that it is asked about is no number.
+func scanNumber(text string) (n numberText, ok bool) {
+	exp := int64(0)
 	seen, point := false, false
+scan:
 	for i, r := range text {
-		switch n := digitOf(r); {
-		case n >= 0:
-			digits = append(digits, byte('0'+n))
+		switch d := digitOf(r); {
+		case d >= 0:
 			seen = true
+			if n.digits < 1e17 {
+				n.digits = n.digits*10 + uint64(d)
+			} else {
+				n.long = true
+			}
 			if point {
-				frac++
+				n.scale++
 			}
 		case (r == '+' || r == '-') && i == 0:
-			digits = append(digits, byte(r))
+			n.neg = r == '-'
 		case r == '.' && !point:
 			point = true
 		case (r == 'e' || r == 'E') && seen:
 			if exp, ok = exponent(text[i+1:]); !ok {
-				return nil, false
+				return n, false
 			}
-			return decimal(digits, frac-exp)
+			break scan
 		default:
-			return nil, false
+			return n, false
 		}
 	}
-	if !seen {
-		return nil, false
-	}
-	return decimal(digits, frac)
-}
-
-func decimal(digits []byte, scale int64) (*data.Decimal, bool) {
-	u, ok := new(big.Int).SetString(string(digits), 10)
-	return &data.Decimal{Unscaled: u, Scale: int32(scale)}, ok && scale == int64(int32(scale))
+	n.scale -= exp
+	return n, seen && n.scale == int64(int32(n.scale))
 }
 
 func exponent(s string) (int64, bool) {

@@ -3,6 +3,7 @@ package codec
 import (
 	"errors"
 	"math"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -29,13 +30,74 @@ var (
 	errNesting = errors.New("nested too deeply")
 )
 
+// parseLiteral reads text with a parser of its own.
 func parseLiteral(text string) (*data.Schema, data.Value, error) {
-	if text == "" {
-		return data.StringSchema, data.OfString(text), nil
+	if s, v, ok := plainLiteral(text); ok {
+		return s, v, nil
 	}
-	p := literalParser{text: text}
-	t, err := p.parse(false)
+	var p literalParser
+	t, err := p.read(text)
 	return t.schema, t.value, err
+}
+
+// plainLiteral reads what needs no parser, which is most of what headers hold: text
+// that begins neither as an array nor as a map, and numbers and dates without
+// delimiters. ok is false for the rest.
+func plainLiteral(text string) (s *data.Schema, v data.Value, ok bool) {
+	if text == "" {
+		return data.StringSchema, data.OfString(text), true
+	}
+	switch c := text[0]; {
+	case c <= ' ', c == '[', c == '{':
+		return nil, data.Null, false
+	case c >= '0' && c <= '9', c == '+', c == '-':
+		token := trim(text)
+		if n, ok := scanNumber(token); ok {
+			t := narrowestOf(n, token)
+			return t.schema, t.value, true
+		}
+		if hasDelimiter(text) {
+			return nil, data.Null, false
+		}
+		if c >= '0' {
+			if s, v, ok = parseTemporal(token); ok {
+				return s, v, true
+			}
+		}
+	case c == 'n', c == 't', c == 'f':
+		switch trim(text) {
+		case "null":
+			return nil, data.Null, true
+		case "true":
+			return data.BooleanSchema, data.OfBool(true), true
+		case "false":
+			return data.BooleanSchema, data.OfBool(false), true
+		}
+	case c >= utf8.RuneSelf:
+		if r, _ := utf8.DecodeRuneInString(text); unicode.IsDigit(r) {
+			return nil, data.Null, false
+		}
+	}
+	return data.StringSchema, data.OfString(text), true
+}
+
+// delimiters cut text into tokens, unless a backslash stands before them.
+const delimiters = `:,{}[]"`
+
+var isDelimiter = func() (is [256]bool) {
+	for _, c := range []byte(delimiters) {
+		is[c] = true
+	}
+	return is
+}()
+
+func hasDelimiter(text string) bool {
+	for i := range len(text) {
+		if isDelimiter[text[i]] {
+			return true
+		}
+	}
+	return false
 }
 
 // typed is a value with its schema; none is true where Java has a null
@@ -46,14 +108,26 @@ type typed struct {
 	none   bool
 }
 
-// literalParser cuts text into tokens: the delimiters : , { } [ ] and quotation
-// marks, unless escaped, and what lies between them.
+// literalParser cuts text into tokens: delimiters, and what lies between them. The
+// zero parser is ready.
 type literalParser struct {
 	text  string
 	pos   int
 	next  string // the token that was looked at
 	has   bool   // whether next is set
 	depth int
+
+	elems   []data.Value    // of the arrays that are open, the outermost first
+	entries []data.MapEntry // of the maps that are open
+	room    *literalRoom    // nil: what is read has memory of its own
+}
+
+// read reads one literal.
+func (p *literalParser) read(text string) (typed, error) {
+	p.text, p.pos, p.has, p.depth = text, 0, false, 0
+	t, err := p.parse(false)
+	p.text, p.next = "", ""
+	return t, err
 }
 
 func (p *literalParser) hasNext() bool { return p.has || p.pos < len(p.text) }
@@ -92,132 +166,173 @@ func (p *literalParser) scan() string {
 	escaped := false
 	start := p.pos
 	for ; p.pos < len(p.text); p.pos++ {
-		switch p.text[p.pos] {
-		case '\\':
-			escaped = !escaped
-			continue
-		case ':', ',', '{', '}', '[', ']', '"':
-			if !escaped {
-				if start == p.pos {
-					p.pos++
-				}
-				return p.text[start:p.pos]
+		c := p.text[p.pos]
+		if isDelimiter[c] && !escaped {
+			if start == p.pos {
+				p.pos++
 			}
+			return p.text[start:p.pos]
 		}
-		escaped = false
+		escaped = c == '\\' && !escaped
 	}
 	return p.text[start:]
 }
 
 // trim is Java's String.trim.
 func trim(s string) string {
-	return strings.TrimFunc(s, func(r rune) bool { return r <= ' ' })
+	for s != "" && s[0] <= ' ' {
+		s = s[1:]
+	}
+	for s != "" && s[len(s)-1] <= ' ' {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+// peek looks at the next token that is not blank, without the white space around
+// it; "" when there is none. Blank tokens before it are dropped.
+func (p *literalParser) peek() string {
+	if !p.has {
+		if !p.hasNext() {
+			return ""
+		}
+		p.next, p.has = p.scan(), true
+	}
+	for {
+		token := trim(p.next)
+		if token != "" || p.pos >= len(p.text) {
+			return token
+		}
+		p.next = p.scan()
+	}
 }
 
 // consume takes the next token if it is want but for white space around it.
 // Blank tokens before it are dropped in any case.
 func (p *literalParser) consume(want string) bool {
-	if !p.has {
-		if !p.hasNext() {
-			return false
-		}
-		p.next, p.has = p.scan(), true
+	if p.peek() != want {
+		return false
 	}
-	for trim(p.next) == "" && p.pos < len(p.text) {
-		p.next = p.scan()
-	}
-	if trim(p.next) == want {
-		p.has = false
-		return true
-	}
-	return false
-}
-
-// word takes a literal word; on the top level it has to be all there is.
-func (p *literalParser) word(embedded bool, w string) bool {
-	start := p.mark()
-	if p.consume(w) && (embedded || !p.hasNext()) {
-		return true
-	}
-	p.rewind(start)
-	return false
+	p.has = false
+	return true
 }
 
 func (p *literalParser) parse(embedded bool) (typed, error) {
-	switch {
-	case !p.hasNext():
+	if !p.hasNext() {
 		return typed{none: true}, nil
-	case embedded && p.consume(`"`):
-		return p.quoted(), nil
-	case p.word(embedded, "null"):
-		return typed{none: true}, nil
-	case p.word(embedded, "true"):
-		return typed{schema: data.BooleanSchema, value: data.OfBool(true)}, nil
-	case p.word(embedded, "false"):
-		return typed{schema: data.BooleanSchema, value: data.OfBool(false)}, nil
+	}
+	start := p.mark()
+	token := p.peek()
+	if embedded { // the blank tokens are gone for good
+		start = p.mark()
+		if token == `"` {
+			p.has = false
+			return p.quoted(), nil
+		}
+	}
+	if embedded || p.pos >= len(p.text) { // on the top level a word has to be all there is
+		switch token {
+		case "null":
+			p.has = false
+			return typed{none: true}, nil
+		case "true", "false":
+			p.has = false
+			return typed{schema: data.BooleanSchema, value: data.OfBool(token == "true")}, nil
+		}
 	}
 	if p.depth++; p.depth > maxNesting {
 		return typed{}, errNesting
 	}
-	start := p.mark()
-	var t typed
-	err, tried := errLiteral, true
-	if p.consume("[") {
-		t, err = p.array()
-	} else if p.consume("{") {
-		t, err = p.mapping()
-	} else {
-		tried = false
+	if token == "[" || token == "{" {
+		p.has = false
+		t, err := p.composite(token)
+		if err == nil || errors.Is(err, errNesting) {
+			p.depth--
+			return t, err
+		}
 	}
 	p.depth--
-	if err == nil || errors.Is(err, errNesting) {
-		return t, err
-	}
-	if tried { // else the blanks before the next token stay dropped, as in Java
+	if !p.has || p.mark() != start { // an array or map that is none, or blank tokens before it
 		p.rewind(start)
 	}
-	token := p.take()
+	token = p.take()
 	if trim(token) == "" {
 		return typed{schema: data.StringSchema, value: data.OfString(token)}, nil
 	}
 	return p.token(embedded, trim(token))
 }
 
+// composite reads what follows an opening bracket or brace.
+func (p *literalParser) composite(open string) (t typed, err error) {
+	if open == "[" {
+		at := len(p.elems)
+		t, err = p.array(at)
+		clear(p.elems[at:])
+		p.elems = p.elems[:at]
+		return t, err
+	}
+	at := len(p.entries)
+	t, err = p.mapping(at)
+	clear(p.entries[at:])
+	p.entries = p.entries[:at]
+	return t, err
+}
+
 // quoted reads what follows an opening quotation mark. A missing end is noticed
 // by what surrounds the string.
 func (p *literalParser) quoted() typed {
-	var b strings.Builder
-	for p.hasNext() && !p.consume(`"`) {
-		b.WriteString(p.take())
+	text, whole := p.upToQuote()
+	if !whole {
+		var b strings.Builder
+		for p.hasNext() && !p.consume(`"`) {
+			b.WriteString(p.take())
+		}
+		text = b.String()
 	}
-	if s, v, ok := parseTemporal(b.String()); ok {
+	if s, v, ok := parseTemporal(text); ok {
 		return typed{schema: s, value: v}
 	}
-	return typed{schema: data.StringSchema, value: data.OfString(b.String())}
+	return typed{schema: data.StringSchema, value: data.OfString(text)}
 }
 
-func (p *literalParser) array() (typed, error) {
-	var elem common
-	var out []data.Value
+// upToQuote takes a string that is one token, and its end. whole is false, and
+// nothing taken, when there is more in it: then blank tokens are left out.
+func (p *literalParser) upToQuote() (text string, whole bool) {
+	start := p.pos
+	text = p.scan()
+	end := start + len(text)
+	if text == `"` {
+		return "", true
+	}
+	if end >= len(p.text) || p.text[end] != '"' || trim(text) == "" {
+		p.pos = start
+		return "", false
+	}
+	p.pos = end + 1
+	return text, true
+}
+
+// array reads the elements of an array; those so far are in p.elems from at on.
+func (p *literalParser) array(at int) (typed, error) {
+	var elem *data.Schema
 	for p.hasNext() {
-		if p.consume("]") {
-			s := data.NewArraySchema(elem.schema).MustBuild()
-			v, err := alignAll(elem.schema, out)
-			return typed{schema: s, value: data.OfArray(v)}, err
-		}
-		if p.consume(",") {
+		switch p.peek() {
+		case "]":
+			p.has = false
+			if err := alignAll(elem, p.elems[at:]); err != nil {
+				return typed{}, err
+			}
+			return typed{schema: p.room.arrayOf(elem), value: data.OfArray(p.room.copyElems(p.elems[at:]))}, nil
+		case ",":
 			return typed{}, errLiteral
 		}
 		t, err := p.parse(true)
 		if err != nil {
 			return typed{}, err
 		}
-		elem.add(t)
-		out = append(out, t.value)
-		at := p.mark()
-		if p.consume("]") {
-			p.rewind(at)
-		} else if !p.consume(",") {
+		elem = commonSchema(elem, t)
+		p.elems = append(p.elems, t.value)
+		if p.peek() != "]" && !p.consume(",") {
 			return typed{}, errLiteral
 		}
 	}
@@ -225,28 +340,46 @@ func (p *literalParser) array() (typed, error) {
 }
 
 // alignAll converts values to the schema that they have in common.
-func alignAll(s *data.Schema, vs []data.Value) ([]data.Value, error) {
-	if s == nil {
-		return vs, nil
-	}
-	out := make([]data.Value, len(vs))
-	for i, v := range vs {
-		var err error
-		if out[i], err = Convert(s, nil, v); err != nil {
-			return nil, errLiteral
+func alignAll(s *data.Schema, vs []data.Value) error {
+	for i := range vs {
+		if err := align(s, &vs[i]); err != nil {
+			return err
 		}
 	}
-	return out, nil
+	return nil
 }
 
-func (p *literalParser) mapping() (typed, error) {
-	var ks, vs common
-	var out []data.MapEntry
+// align converts a value to a schema; none takes all.
+func align(s *data.Schema, v *data.Value) (err error) {
+	if s == nil || v.Kind() == kindOf(s) {
+		return nil
+	}
+	if *v, err = Convert(s, nil, *v); err != nil {
+		return errLiteral
+	}
+	return nil
+}
+
+// kindOf is the kind of the values of a schema that a literal can have.
+func kindOf(s *data.Schema) data.Kind {
+	switch s.Logical() {
+	case data.NotLogical:
+		return data.Kind(s.Type())
+	case data.LogicalDecimal:
+		return data.KindDecimal
+	}
+	return data.KindDate
+}
+
+// mapping reads the entries of a map; those so far are in p.entries from at on.
+func (p *literalParser) mapping(at int) (typed, error) {
+	var ks, vs *data.Schema
 	for p.hasNext() {
-		if p.consume("}") {
-			return p.aligned(ks.schema, vs.schema, data.MapOf(out))
-		}
-		if p.consume(",") {
+		switch p.peek() {
+		case "}":
+			p.has = false
+			return p.aligned(ks, vs, p.entries[at:])
+		case ",":
 			return typed{}, errLiteral
 		}
 		key, err := p.parse(true)
@@ -260,7 +393,7 @@ func (p *literalParser) mapping() (typed, error) {
 		if err != nil {
 			return typed{}, err
 		}
-		out = append(out, data.MapEntry{Key: key.value, Value: val.value})
+		p.entries = append(p.entries, data.MapEntry{Key: key.value, Value: val.value})
 		p.consume(",")
 		ks.add(key)
 		vs.add(val)
@@ -268,23 +401,27 @@ func (p *literalParser) mapping() (typed, error) {
 	return typed{}, errLiteral
 }
 
-func (p *literalParser) aligned(ks, vs *data.Schema, m *data.MapValue) (typed, error) {
+// aligned makes a map of entries, which are those of a parser. Of two with an equal
+// key the later counts, before the conversion and after it.
+func (p *literalParser) aligned(ks, vs *data.Schema, entries []data.MapEntry) (typed, error) {
+	m := data.MapOf(p.room.copyEntries(entries))
 	if ks == nil {
-		return typed{schema: data.NewMapSchema(nil, nil).MustBuild(), value: data.OfMap(m)}, nil
+		return typed{schema: p.room.mapOf(nil, nil), value: data.OfMap(m)}, nil
 	}
-	out := make([]data.MapEntry, 0, m.Len())
+	same := true
 	for _, e := range m.Entries() {
-		k, err := Convert(ks, nil, e.Key)
-		v := e.Value
-		if err == nil && vs != nil {
-			v, err = Convert(vs, nil, v)
-		}
-		if err != nil {
-			return typed{}, errLiteral
-		}
-		out = append(out, data.MapEntry{Key: k, Value: v})
+		same = same && e.Key.Kind() == kindOf(ks) && (vs == nil || e.Value.Kind() == kindOf(vs))
 	}
-	return typed{schema: data.NewMapSchema(ks, vs).MustBuild(), value: data.OfMap(data.MapOf(out))}, nil
+	if !same {
+		out := append(make([]data.MapEntry, 0, m.Len()), m.Entries()...)
+		for i := range out {
+			if align(ks, &out[i].Key) != nil || align(vs, &out[i].Value) != nil {
+				return typed{}, errLiteral
+			}
+		}
+		m = data.MapOf(out)
+	}
+	return typed{schema: p.room.mapOf(ks, vs), value: data.OfMap(m)}, nil
 }
 
 // common is the schema that values have in common: of numbers the widest type.
@@ -321,8 +458,8 @@ func (p *literalParser) token(embedded bool, token string) (typed, error) {
 		}
 	}
 	if digit || first == '+' || first == '-' {
-		if d, ok := ParseDecimal(token); ok {
-			return narrowest(d), nil
+		if n, ok := scanNumber(token); ok {
+			return narrowestOf(n, token), nil
 		}
 	}
 	if embedded {
@@ -331,19 +468,36 @@ func (p *literalParser) token(embedded bool, token string) (typed, error) {
 	return typed{schema: data.StringSchema, value: data.OfString(p.text)}, nil
 }
 
+// powersOfTen are those that a number of 18 digits can be a multiple of.
+var powersOfTen = func() (p [19]uint64) {
+	p[0] = 1
+	for i := range p[1:] {
+		p[i+1] = p[i] * 10
+	}
+	return p
+}()
+
+// narrowestOf is narrowest for a number that was taken apart; text is the whole.
+func narrowestOf(n numberText, text string) typed {
+	if n.long || n.scale < 0 || n.scale >= int64(len(powersOfTen)) {
+		d, _ := ParseDecimal(text)
+		return narrowest(d)
+	}
+	if unit := powersOfTen[n.scale]; n.digits%unit == 0 {
+		n.digits /= unit
+		return narrowestInt(n.signed())
+	}
+	var room [32]byte
+	b := strconv.AppendInt(room[:0], n.signed(), 10)
+	b = strconv.AppendInt(append(b, 'e'), -n.scale, 10)
+	f, _ := strconv.ParseFloat(string(b), 32) // it is in range
+	return typed{schema: data.Float32Schema, value: data.OfFloat32(float32(f))}
+}
+
 // narrowest makes a number of the smallest type that holds it.
 func narrowest(d *data.Decimal) typed {
 	if n, ok := decimalExact(d); ok {
-		t := data.Int64
-		switch {
-		case n >= math.MinInt8 && n <= math.MaxInt8:
-			t = data.Int8
-		case n >= math.MinInt16 && n <= math.MaxInt16:
-			t = data.Int16
-		case n >= math.MinInt32 && n <= math.MaxInt32:
-			t = data.Int32
-		}
-		return typed{schema: data.PrimitiveSchema(t, false), value: numberOf(data.OfInt64(n), t)}
+		return narrowestInt(n)
 	}
 	if d.Scale != 0 {
 		if f := decimalFloat(d, 32); !math.IsInf(f, 0) {
@@ -354,4 +508,16 @@ func narrowest(d *data.Decimal) typed {
 		}
 	}
 	return typed{schema: data.NewDecimalSchema(d.Scale).MustBuild(), value: data.OfDecimal(d)}
+}
+
+func narrowestInt(n int64) typed {
+	switch {
+	case n == int64(int8(n)):
+		return typed{schema: data.Int8Schema, value: data.OfInt8(int8(n))}
+	case n == int64(int16(n)):
+		return typed{schema: data.Int16Schema, value: data.OfInt16(int16(n))}
+	case n == int64(int32(n)):
+		return typed{schema: data.Int32Schema, value: data.OfInt32(int32(n))}
+	}
+	return typed{schema: data.Int64Schema, value: data.OfInt64(n)}
 }

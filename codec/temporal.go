@@ -4,26 +4,26 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/troupeio/troupe/codec/data"
 )
 
 const millisPerDay = 86_400_000
 
-// formatDate writes a java.util.Date as Values does: its value alone decides
+// appendDate writes a java.util.Date as Values does: its value alone decides
 // whether it is a time, a date or a timestamp. Times are in UTC.
-func formatDate(ms int64) string {
+func appendDate(b []byte, ms int64) []byte {
 	t := time.UnixMilli(ms).UTC()
 	const clock = "15:04:05.000Z"
 	if ms < millisPerDay {
-		return t.Format(clock)
+		return t.AppendFormat(b, clock)
 	}
-	day := strconv.Itoa(t.Year()) + t.Format("-01-02")
+	b = t.AppendFormat(strconv.AppendInt(b, int64(t.Year()), 10), "-01-02")
 	if ms%millisPerDay == 0 {
-		return day
+		return b
 	}
-	return day + "T" + t.Format(clock)
+	return t.AppendFormat(append(b, 'T'), clock)
 }
 
 // parseTemporal reads a date, a time or a timestamp by its length, as leniently
@@ -47,11 +47,11 @@ func parseTemporal(token string) (*data.Schema, data.Value, bool) {
 	}
 	const names = "yMdHmsS"
 	f := [len(names)]int64{1970, 1, 1}
-	rest := []rune(token)
+	rest := token
 	for i := range len(pattern) {
 		at := strings.IndexByte(names, pattern[i])
 		if at < 0 {
-			if len(rest) == 0 || rest[0] != rune(pattern[i]) {
+			if rest == "" || rest[0] != pattern[i] {
 				return nil, data.Null, false
 			}
 			rest = rest[1:]
@@ -68,24 +68,29 @@ func parseTemporal(token string) (*data.Schema, data.Value, bool) {
 	return schema, data.OfDate(ms), true
 }
 
-func units(s string) int { return len(utf16.Encode([]rune(s))) }
+// units counts the UTF-16 code units of s.
+func units(s string) (n int) {
+	for _, r := range s {
+		n++
+		if r > 0xffff {
+			n++
+		}
+	}
+	return n
+}
 
 // leadingNumber reads a number as DecimalFormat does for SimpleDateFormat: after
 // blanks, with a minus sign or without. It wraps as an int.
-func leadingNumber(s []rune) (n int64, rest []rune, ok bool) {
-	for len(s) > 0 && (s[0] == ' ' || s[0] == '\t') {
-		s = s[1:]
-	}
-	neg := len(s) > 0 && s[0] == '-'
-	if neg {
-		s = s[1:]
-	}
-	for len(s) > 0 {
-		d := digitOf(s[0])
+func leadingNumber(s string) (n int64, rest string, ok bool) {
+	s = strings.TrimLeft(s, " \t")
+	s, neg := strings.CutPrefix(s, "-")
+	for s != "" {
+		r, size := utf8.DecodeRuneInString(s)
+		d := digitOf(r)
 		if d < 0 {
 			break
 		}
-		n, ok, s = n*10+int64(d), true, s[1:]
+		n, ok, s = n*10+int64(d), true, s[size:]
 	}
 	if neg {
 		n = -n

@@ -2,7 +2,6 @@ package codec
 
 import (
 	"encoding/base64"
-	"strings"
 
 	"github.com/troupeio/troupe/codec/data"
 )
@@ -114,6 +113,9 @@ func Convert(to, from *data.Schema, v data.Value) (data.Value, error) {
 			return data.OfBytes(d.AppendUnscaled(nil)), nil
 		}
 	case data.String:
+		if v.Kind() == data.KindString {
+			return v, nil
+		}
 		text, err := appendLiteral(nil, v, false)
 		return data.OfText(text), err
 	case data.Boolean:
@@ -285,8 +287,6 @@ func asDouble(v data.Value, from *data.Schema) (float64, error) {
 	return float64(n), err
 }
 
-var escapeLiteral = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
-
 // appendLiteral appends v as a literal that [ParseString] reads; strings are in
 // quotation marks only where they are embedded in something else.
 func appendLiteral(b []byte, v data.Value, embedded bool) ([]byte, error) {
@@ -294,14 +294,20 @@ func appendLiteral(b []byte, v data.Value, embedded bool) ([]byte, error) {
 	switch v.Kind() {
 	case data.KindString:
 		if embedded {
-			return append(append(append(b, '"'), escapeLiteral.Replace(v.Str())...), '"'), nil
+			return appendQuoted(b, v.Str()), nil
 		}
 		return append(b, v.Str()...), nil
-	case data.KindBytes:
-		text := base64.StdEncoding.EncodeToString(v.Bytes())
-		return appendLiteral(b, data.OfString(text), embedded)
+	case data.KindBytes: // base64 has nothing to escape
+		if embedded {
+			b = append(b, '"')
+		}
+		b = base64.StdEncoding.AppendEncode(b, v.Bytes())
+		if embedded {
+			b = append(b, '"')
+		}
+		return b, nil
 	case data.KindDate:
-		return append(b, formatDate(v.Int())...), nil
+		return appendDate(b, v.Int()), nil
 	case data.KindArray:
 		b = append(b, '[')
 		for i, e := range v.Elems() {
@@ -334,16 +340,26 @@ func appendLiteral(b []byte, v data.Value, embedded bool) ([]byte, error) {
 			if i > 0 {
 				b = append(b, ',')
 			}
-			if b, err = appendLiteral(b, data.OfString(f.Name), true); err != nil {
-				return b, err
-			}
-			if b, err = appendLiteral(append(b, ':'), st.GetAt(i), true); err != nil {
+			if b, err = appendLiteral(append(appendQuoted(b, f.Name), ':'), st.GetAt(i), true); err != nil {
 				return b, err
 			}
 		}
 		return append(b, '}'), nil
 	}
 	return v.AppendText(b), nil
+}
+
+// appendQuoted appends text in quotation marks.
+func appendQuoted(b []byte, text string) []byte {
+	b = append(b, '"')
+	done := 0
+	for i := range len(text) {
+		if c := text[i]; c == '"' || c == '\\' {
+			b = append(append(b, text[done:i]...), '\\', c)
+			done = i + 1
+		}
+	}
+	return append(append(b, text[done:]...), '"')
 }
 
 // InferSchema returns the schema that Values.inferSchema finds for a value: nil

@@ -12,7 +12,7 @@ import (
 
 func TestDeepLiteralsAreNotRead(t *testing.T) {
 	text := strings.Repeat("[", 1_000_000)
-	s, v, err := SimpleHeaderConverter{}.ToConnectHeader("t", "h", []byte(text))
+	s, v, err := new(SimpleHeaderConverter).ToConnectHeader("t", "h", []byte(text))
 	if err != nil || s != data.BytesSchema || len(v.Bytes()) != len(text) {
 		t.Errorf("got schema %s, %v", s, err)
 	}
@@ -144,6 +144,7 @@ func FuzzSimpleHeader(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
+		checkPlain(t, string(b))
 		c := SimpleHeaderConverter{}
 		s, v, err := c.ToConnectHeader("t", "h", b)
 		if err != nil {

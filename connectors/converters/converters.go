@@ -25,7 +25,7 @@ func Plugins() []connectors.Plugin {
 	out := []connectors.Plugin{{
 		Class: storage + "SimpleHeaderConverter", Kind: connectors.HeaderConverterKind, Version: connectors.KafkaVersion,
 		Def:                func() *configdef.Def { return configdef.New() },
-		NewHeaderConverter: func(map[string]string) (codec.HeaderConverter, error) { return codec.SimpleHeaderConverter{}, nil },
+		NewHeaderConverter: func(map[string]string) (codec.HeaderConverter, error) { return &codec.SimpleHeaderConverter{}, nil },
 	}}
 	add := func(class string, def func() *configdef.Def,
 		conv func(map[string]string, bool) (codec.Converter, error), header func(map[string]string) (codec.HeaderConverter, error)) {

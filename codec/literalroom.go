@@ -1,0 +1,81 @@
+package codec
+
+import "github.com/troupeio/troupe/codec/data"
+
+// Sizes of a [literalRoom].
+const (
+	roomChunk   = 128 // elements of arrays, and half as many entries of maps, that are made at once
+	roomSchemas = 64  // schemas of each kind that are kept
+)
+
+// literalRoom is what a reader of many literals keeps between them: schemas that
+// come again, so that equal ones are one, and chunks of memory for elements. A chunk
+// lives for as long as one of its arrays or maps is referenced. A nil room makes all
+// anew. It is not safe for concurrent use.
+type literalRoom struct {
+	arrays  map[*data.Schema]*data.Schema
+	maps    map[[2]*data.Schema]*data.Schema
+	elems   []data.Value
+	entries []data.MapEntry
+}
+
+// arrayOf is the schema of arrays whose elements have schema elem, which may be nil.
+func (r *literalRoom) arrayOf(elem *data.Schema) *data.Schema {
+	if r == nil {
+		return data.NewArraySchema(elem).MustBuild()
+	}
+	return keep(&r.arrays, elem, func() *data.Schema { return data.NewArraySchema(elem).MustBuild() })
+}
+
+// mapOf is the schema of maps with keys and values of these schemas, which may be nil.
+func (r *literalRoom) mapOf(key, value *data.Schema) *data.Schema {
+	if r == nil {
+		return data.NewMapSchema(key, value).MustBuild()
+	}
+	return keep(&r.maps, [2]*data.Schema{key, value}, func() *data.Schema { return data.NewMapSchema(key, value).MustBuild() })
+}
+
+// keep returns what is kept under a key, or makes it. When there is too much it
+// begins anew.
+func keep[K comparable](kept *map[K]*data.Schema, key K, build func() *data.Schema) *data.Schema {
+	if s, ok := (*kept)[key]; ok {
+		return s
+	}
+	if *kept == nil || len(*kept) >= roomSchemas {
+		*kept = map[K]*data.Schema{}
+	}
+	s := build()
+	(*kept)[key] = s
+	return s
+}
+
+// copyElems returns a copy that nobody writes to.
+func (r *literalRoom) copyElems(vs []data.Value) []data.Value {
+	if r == nil {
+		return append([]data.Value(nil), vs...)
+	}
+	return carve(&r.elems, vs, roomChunk)
+}
+
+// copyEntries is copyElems for entries, which the caller may move about.
+func (r *literalRoom) copyEntries(es []data.MapEntry) []data.MapEntry {
+	if r == nil {
+		return append([]data.MapEntry(nil), es...)
+	}
+	return carve(&r.entries, es, roomChunk/2)
+}
+
+// carve copies v into what is left of a chunk. What is long has memory of its own.
+func carve[E any](left *[]E, v []E, chunk int) []E {
+	n := len(v)
+	if n > chunk/4 {
+		return append([]E(nil), v...)
+	}
+	if len(*left) < n {
+		*left = make([]E, chunk)
+	}
+	out := (*left)[:n:n]
+	*left = (*left)[n:]
+	copy(out, v)
+	return out
+}
