@@ -130,7 +130,7 @@ func docsText(t *testing.T, r *data.Record, schemas bool) string {
 	if !r.Key.IsNull() {
 		add("key", write(r.KeySchema, r.Key, false))
 	}
-	for _, h := range r.Headers {
+	for h := range r.Headers.All() {
 		add("header", h.Key+"="+h.Value.String())
 	}
 	switch {

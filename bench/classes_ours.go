@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -276,14 +277,15 @@ func readOp(k codec.Converter, topic string, body []byte, text *textForm) *class
 }
 
 func writeHeaderOp(k codec.HeaderConverter, in data.Record) *classOp {
+	headers := slices.Collect(in.Headers.All())
 	return &classOp{
 		call: func(i int) (err error) {
-			h := &in.Headers[i%len(in.Headers)]
+			h := &headers[i%len(headers)]
 			classSink.bytes, err = k.FromConnectHeader(in.Topic, h.Key, h.Schema, h.Value)
 			return err
 		},
 		output: func() (out []string, err error) {
-			for _, h := range in.Headers {
+			for _, h := range headers {
 				b, err := k.FromConnectHeader(in.Topic, h.Key, h.Schema, h.Value)
 				if err != nil {
 					return nil, err
@@ -297,7 +299,7 @@ func writeHeaderOp(k codec.HeaderConverter, in data.Record) *classOp {
 
 func readHeaderOp(k codec.HeaderConverter, in data.Record, text *textForm) (*classOp, error) {
 	var bodies [][]byte
-	for _, h := range in.Headers {
+	for h := range in.Headers.All() {
 		b, err := k.FromConnectHeader(in.Topic, h.Key, h.Schema, h.Value)
 		if err != nil {
 			return nil, err

@@ -30,7 +30,7 @@ func (t *textForm) line(what string, s *data.Schema, v data.Value) (string, erro
 func (t *textForm) record(r *data.Record) ([]string, error) {
 	out := []string{"topic " + r.Topic, fmt.Sprint("timestamp ", r.Timestamp)}
 	parts := []data.Header{{Key: "key", Schema: r.KeySchema, Value: r.Key}, {Key: "value", Schema: r.ValueSchema, Value: r.Value}}
-	for _, h := range r.Headers {
+	for h := range r.Headers.All() {
 		h.Key = "header " + h.Key
 		parts = append(parts, h)
 	}
@@ -55,12 +55,14 @@ func (r *classRecord) record(text *textForm) (data.Record, error) {
 	if out.KeySchema, out.Key, err = text.ToConnect("", r.Key); err != nil {
 		return data.Record{}, err
 	}
+	var headers []data.Header
 	for _, h := range r.Headers {
 		s, v, err := text.ToConnect("", h.Value)
 		if err != nil {
 			return data.Record{}, err
 		}
-		out.Headers = append(out.Headers, data.Header{Key: h.Key, Schema: s, Value: v})
+		headers = append(headers, data.Header{Key: h.Key, Schema: s, Value: v})
 	}
+	out.Headers = data.NewHeaders(headers...)
 	return out, nil
 }

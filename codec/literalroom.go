@@ -2,21 +2,17 @@ package codec
 
 import "github.com/troupeio/troupe/codec/data"
 
-// Sizes of a [literalRoom].
-const (
-	roomChunk   = 128 // elements of arrays, and half as many entries of maps, that are made at once
-	roomSchemas = 64  // schemas of each kind that are kept
-)
+// roomSchemas is how many schemas of arrays, and of maps, are kept.
+const roomSchemas = 64
 
 // literalRoom is what a reader of many literals keeps between them: schemas that
-// come again, so that equal ones are one, and chunks of memory for elements. A chunk
-// lives for as long as one of its arrays or maps is referenced. A nil room makes all
-// anew. It is not safe for concurrent use.
+// come again, so that equal ones are one, and memory for elements. A nil room makes
+// all anew. It is not safe for concurrent use.
 type literalRoom struct {
 	arrays  map[*data.Schema]*data.Schema
 	maps    map[[2]*data.Schema]*data.Schema
-	elems   []data.Value
-	entries []data.MapEntry
+	elems   data.Chunks[data.Value]
+	entries data.Chunks[data.MapEntry]
 }
 
 // arrayOf is the schema of arrays whose elements have schema elem, which may be nil.
@@ -54,7 +50,9 @@ func (r *literalRoom) copyElems(vs []data.Value) []data.Value {
 	if r == nil {
 		return append([]data.Value(nil), vs...)
 	}
-	return carve(&r.elems, vs, roomChunk)
+	out := r.elems.Take(len(vs))
+	copy(out, vs)
+	return out
 }
 
 // copyEntries is copyElems for entries, which the caller may move about.
@@ -62,20 +60,7 @@ func (r *literalRoom) copyEntries(es []data.MapEntry) []data.MapEntry {
 	if r == nil {
 		return append([]data.MapEntry(nil), es...)
 	}
-	return carve(&r.entries, es, roomChunk/2)
-}
-
-// carve copies v into what is left of a chunk. What is long has memory of its own.
-func carve[E any](left *[]E, v []E, chunk int) []E {
-	n := len(v)
-	if n > chunk/4 {
-		return append([]E(nil), v...)
-	}
-	if len(*left) < n {
-		*left = make([]E, chunk)
-	}
-	out := (*left)[:n:n]
-	*left = (*left)[n:]
-	copy(out, v)
+	out := r.entries.Take(len(es))
+	copy(out, es)
 	return out
 }

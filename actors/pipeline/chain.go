@@ -183,6 +183,8 @@ type Converters struct {
 	Errors      *Errors
 
 	keys, values codec.Buffer
+	rawHeaders   data.Chunks[RawHeader]
+	headers      data.HeaderMaker
 }
 
 // ToRaw converts the live records of a source batch into b.Raw: headers, key and
@@ -253,10 +255,11 @@ func (c *Converters) oneToRaw(b *Batch, raw []Raw, i int, stage *Stage) (err err
 
 func (c *Converters) toRaw(r *data.Record, out *Raw, stage *Stage) (err error) {
 	out.Headers = nil
-	if len(r.Headers) > 0 {
+	if n := r.Headers.Len(); n > 0 {
 		*stage = HeaderConverter
-		out.Headers = make([]RawHeader, len(r.Headers))
-		for j, h := range r.Headers {
+		out.Headers = c.rawHeaders.Take(n)
+		for j := range n {
+			h := r.Headers.At(j)
 			v, err := c.Header.FromConnectHeader(r.Topic, h.Key, h.Schema, h.Value)
 			if err != nil {
 				return err
@@ -345,17 +348,18 @@ func (c *Converters) fromRaw(raw *Raw, r *data.Record, stage *Stage) (err error)
 	if r.ValueSchema, r.Value, err = c.Value.Converter.ToConnect(raw.Topic, raw.Value); err != nil {
 		return err
 	}
-	r.Headers = nil
+	r.Headers = data.Headers{}
 	if len(raw.Headers) > 0 {
 		*stage = HeaderConverter
-		r.Headers = make(data.Headers, len(raw.Headers))
-		for j, h := range raw.Headers {
+		c.headers.Begin(data.Headers{})
+		for _, h := range raw.Headers {
 			s, v, err := c.Header.ToConnectHeader(raw.Topic, h.Key, h.Value)
 			if err != nil {
 				return err
 			}
-			r.Headers[j] = data.Header{Key: h.Key, Schema: s, Value: v}
+			c.headers.Add(data.Header{Key: h.Key, Schema: s, Value: v})
 		}
+		r.Headers = c.headers.Make()
 	}
 	r.Topic, r.Partition, r.Offset = raw.Topic, raw.Partition, raw.Offset
 	r.Timestamp, r.TimestampType = raw.Timestamp, raw.TimestampType

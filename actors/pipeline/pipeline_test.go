@@ -286,7 +286,7 @@ func TestConverters(t *testing.T) {
 						err = c.FromRaw(t.Context(), b)
 					} else {
 						for i := range b.Records {
-							b.Records[i].Key, b.Records[i].Headers = data.OfString("k"), data.Headers{{Key: "h", Value: data.OfString("x")}}
+							b.Records[i].Key, b.Records[i].Headers = data.OfString("k"), data.NewHeaders(data.Header{Key: "h", Value: data.OfString("x")})
 						}
 						err = c.ToRaw(t.Context(), b)
 					}

@@ -1,5 +1,7 @@
 package data
 
+import "slices"
+
 // inline is a struct value together with the room for its values: one
 // allocation where two would be made.
 type inline[A any] struct {
@@ -83,7 +85,8 @@ func (a *StructArena) New(s *Schema) (*StructValue, []Value) {
 		a.structs = make([]StructValue, arenaChunk)
 	}
 	if len(a.vals) < n {
-		a.vals = make([]Value, arenaChunk*n)
+		a.vals = slices.Grow([]Value(nil), arenaChunk*n)
+		a.vals = a.vals[:cap(a.vals)] // the allocator may have given more
 	}
 	st, vals := &a.structs[0], a.vals[:n:n]
 	a.structs, a.vals = a.structs[1:], a.vals[n:]

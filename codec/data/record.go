@@ -6,51 +6,6 @@ import (
 	"strings"
 )
 
-// Header is one header of a record.
-type Header struct {
-	Key    string
-	Schema *Schema
-	Value  Value
-}
-
-// Headers is an ordered list; keys may repeat. It is shared between records and
-// never written: the methods return a new list.
-type Headers []Header
-
-// With returns the headers with h appended.
-func (hs Headers) With(h ...Header) Headers {
-	out := make(Headers, 0, len(hs)+len(h))
-	return append(append(out, hs...), h...)
-}
-
-// Without returns the headers without those that drop accepts; hs itself when
-// there are none.
-func (hs Headers) Without(drop func(key string) bool) Headers {
-	for i := range hs {
-		if !drop(hs[i].Key) {
-			continue
-		}
-		out := append(make(Headers, 0, len(hs)-1), hs[:i]...)
-		for _, h := range hs[i+1:] {
-			if !drop(h.Key) {
-				out = append(out, h)
-			}
-		}
-		return out
-	}
-	return hs
-}
-
-// Last returns the last header called key.
-func (hs Headers) Last(key string) (Header, bool) {
-	for i := len(hs) - 1; i >= 0; i-- {
-		if hs[i].Key == key {
-			return hs[i], true
-		}
-	}
-	return Header{}, false
-}
-
 // TimestampType says what a sink record's timestamp means.
 type TimestampType int8
 
@@ -163,7 +118,8 @@ func (r *Record) String() string {
 		b.WriteString(strconv.FormatInt(r.Timestamp, 10))
 	}
 	b.WriteString(", headers=ConnectHeaders(headers=")
-	for i, h := range r.Headers {
+	for i := range r.Headers.Len() {
+		h := r.Headers.At(i)
 		if i == 0 {
 			b.WriteByte('[')
 		} else {
@@ -171,7 +127,7 @@ func (r *Record) String() string {
 		}
 		b.WriteString("ConnectHeader(key=" + h.Key + ", value=" + h.Value.String() + ", schema=" + h.Schema.String() + ")")
 	}
-	if len(r.Headers) > 0 {
+	if r.Headers.Len() > 0 {
 		b.WriteByte(']')
 	}
 	b.WriteString(")}")

@@ -466,3 +466,12 @@ func (s *StructValue) GetWithoutDefault(name string) (v Value, ok bool) {
 	}
 	return s.vals[f.Index], true
 }
+
+// Ref returns where slot i lies, or its default when the slot is null and that is
+// wanted. What lies there never changes.
+func (s *StructValue) Ref(i int, withDefault bool) *Value {
+	if withDefault && s.vals[i].IsNull() {
+		return &s.schema.fields[i].Schema.def
+	}
+	return &s.vals[i]
+}

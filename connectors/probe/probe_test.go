@@ -206,8 +206,8 @@ func TestDoubleRunShows(t *testing.T) {
 	put := func(boot *Probe, epoch int64, seqs ...int64) {
 		t.Helper()
 		for _, n := range seqs {
-			r := data.Record{Value: data.OfMap(data.NewStringMap("task", data.OfInt64(0), "seq", data.OfInt64(n))), Headers: data.Headers{
-				{Key: BootHeader, Value: data.OfString(boot.boot)}, {Key: EpochHeader, Value: data.OfInt64(epoch)}}}
+			r := data.Record{Value: data.OfMap(data.NewStringMap("task", data.OfInt64(0), "seq", data.OfInt64(n))), Headers: data.NewHeaders(
+				data.Header{Key: BootHeader, Value: data.OfString(boot.boot)}, data.Header{Key: EpochHeader, Value: data.OfInt64(epoch)})}
 			if err := sink.Put(t.Context(), []data.Record{r}); err != nil {
 				t.Fatal(err)
 			}

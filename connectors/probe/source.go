@@ -150,12 +150,11 @@ func (t *SourceTask) Poll(ctx context.Context) ([]data.Record, error) {
 	rec := t.record
 	rec.Timestamp = now.UnixMilli()
 	if t.stamp {
-		rec.Headers = data.Headers{
-			{Key: NodeHeader, Schema: data.StringSchema, Value: data.OfString(t.p.node)},
-			{Key: BootHeader, Schema: data.StringSchema, Value: data.OfString(t.p.boot)},
-			{Key: EpochHeader, Schema: data.Int64Schema, Value: data.OfInt64(t.epoch)},
-			{Key: ClockHeader, Schema: data.Int64Schema, Value: data.OfInt64(now.UnixNano())},
-		}
+		rec.Headers = data.NewHeaders(
+			data.Header{Key: NodeHeader, Schema: data.StringSchema, Value: data.OfString(t.p.node)},
+			data.Header{Key: BootHeader, Schema: data.StringSchema, Value: data.OfString(t.p.boot)},
+			data.Header{Key: EpochHeader, Schema: data.Int64Schema, Value: data.OfInt64(t.epoch)},
+			data.Header{Key: ClockHeader, Schema: data.Int64Schema, Value: data.OfInt64(now.UnixNano())})
 	}
 	if err := t.diary.write(DidBatch, JournalSpan{From: t.next, To: t.next + int64(n) - 1}); err != nil {
 		return nil, err

@@ -88,7 +88,7 @@ func TestConfluent(t *testing.T) {
 			for i, in := range []data.Record{{Value: plain}, {ValueSchema: schema, Value: typedValue}} {
 				r := in
 				r.Topic, r.Key = "bar", data.OfString("the-key")
-				r.Headers = data.Headers{{Key: "h", Value: data.OfString("from-header")}}
+				r.Headers = data.NewHeaders(data.Header{Key: "h", Value: data.OfString("from-header")})
 				before := r.String()
 				ok, err := tr.Apply(&r)
 				got := outcome(t, &r, ok, err, row.want, before)

@@ -7,7 +7,7 @@ import (
 )
 
 // dropHeaders removes the headers with certain keys.
-type dropHeaders struct{ names map[string]bool }
+type dropHeaders struct{ dropper *data.HeaderDropper }
 
 func dropHeadersSpec() spec {
 	return spec{
@@ -15,15 +15,14 @@ func dropHeadersSpec() spec {
 		keys: []configdef.Key{{Name: "headers", Type: configdef.List, Default: configdef.Required, Importance: configdef.High,
 			Validator: configdef.NonEmptyList(), Doc: "The name of the headers to be removed."}},
 		transform: func(_ side, c *configdef.Values) (connectors.Transformation, error) {
-			return dropHeaders{set(c.List("headers"))}, nil
+			names := set(c.List("headers"))
+			return dropHeaders{data.NewHeaderDropper(func(key string) bool { return names[key] })}, nil
 		},
 	}
 }
 
 // Apply implements [connectors.Transformation].
 func (t dropHeaders) Apply(r *data.Record) (bool, error) {
-	if len(r.Headers) > 0 {
-		r.Headers = r.Headers.Without(func(key string) bool { return t.names[key] })
-	}
+	r.Headers = t.dropper.Drop(r.Headers)
 	return true, nil
 }

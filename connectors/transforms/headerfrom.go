@@ -16,6 +16,7 @@ type headerFrom struct {
 	withDefault     bool
 	cache           *data.SchemaCache[*headerPlan]
 	arena           data.StructArena
+	schemaless      data.HeaderMaker
 }
 
 // headerPlan is what becomes of the structs of one schema.
@@ -23,6 +24,7 @@ type headerPlan struct {
 	schema *data.Schema
 	from   []int // slot of the original for each field of the result; of moves only
 	slots  []int // slot of each field that becomes a header, -1 where there is none
+	adder  *data.HeaderAdder
 }
 
 func headerFromSpec() spec {
@@ -96,19 +98,17 @@ func (t *headerFrom) Apply(r *data.Record) (bool, error) {
 		}
 		left = data.OfStruct(out)
 	}
-	add := make([]data.Header, len(t.fields))
+	headers, added := plan.adder.Extend(r.Headers)
 	for i, slot := range plan.slots {
 		if slot < 0 {
 			return false, recordError(nullPointerException, "there is no field "+t.fields[i])
 		}
-		h := data.Header{Key: t.headers[i], Schema: (*schema).Fields()[slot].Schema, Value: fieldValue(st, slot, t.withDefault)}
-		if h.Value.IsNull() && !h.Schema.Optional() {
-			return false, data.Errorf("A null value requires an optional schema but was %s", h.Schema)
+		added[i] = st.Ref(slot, t.withDefault)
+		if s := (*schema).Fields()[slot].Schema; added[i].IsNull() && !s.Optional() {
+			return false, data.Errorf("A null value requires an optional schema but was %s", s)
 		}
-		add[i] = h
 	}
-	*schema, *value = plan.schema, left
-	r.Headers = r.Headers.With(add...)
+	*schema, *value, r.Headers = plan.schema, left, headers
 	return true, nil
 }
 
@@ -118,13 +118,16 @@ func (t *headerFrom) plan(s *data.Schema) (*headerPlan, error) {
 		return nil, err
 	}
 	p := &headerPlan{schema: s}
-	for _, name := range t.fields {
+	keys := make([]data.HeaderKey, len(t.fields))
+	for i, name := range t.fields {
 		slot := -1
 		if f := s.Field(name); f != nil {
 			slot = f.Index
+			keys[i] = data.HeaderKey{Key: t.headers[i], Schema: f.Schema}
 		}
 		p.slots = append(p.slots, slot)
 	}
+	p.adder = data.NewHeaderAdder(keys...)
 	if !t.move {
 		return p, nil
 	}
@@ -144,13 +147,14 @@ func (t *headerFrom) applyMap(r *data.Record, value *data.Value) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	add := make([]data.Header, len(t.fields))
+	t.schemaless.Begin(r.Headers)
 	for i, name := range t.fields {
 		v, _ := m.Get(name)
-		add[i] = data.Header{Key: t.headers[i], Value: v}
+		h := data.Header{Key: t.headers[i], Value: v}
 		if st := v.Struct(); st != nil {
-			add[i].Schema = st.Schema() // a header takes it from the struct
+			h.Schema = st.Schema() // a header takes it from the struct
 		}
+		t.schemaless.Add(h)
 	}
 	if t.move {
 		var b data.MapBuilder
@@ -162,6 +166,6 @@ func (t *headerFrom) applyMap(r *data.Record, value *data.Value) (bool, error) {
 		}
 		*value = data.OfMap(b.Build())
 	}
-	r.Headers = r.Headers.With(add...)
+	r.Headers = t.schemaless.Make()
 	return true, nil
 }

@@ -8,7 +8,10 @@ import (
 )
 
 // insertHeader adds a header with a fixed value to every record.
-type insertHeader struct{ header data.Header }
+type insertHeader struct {
+	adder *data.HeaderAdder
+	value data.Value
+}
 
 func insertHeaderSpec() spec {
 	key := func(name, doc string) configdef.Key {
@@ -23,13 +26,15 @@ func insertHeaderSpec() spec {
 		},
 		transform: func(_ side, c *configdef.Values) (connectors.Transformation, error) {
 			schema, value := codec.ParseString(c.String("value.literal"))
-			return &insertHeader{data.Header{Key: c.String("header"), Schema: schema, Value: value}}, nil
+			return &insertHeader{data.NewHeaderAdder(data.HeaderKey{Key: c.String("header"), Schema: schema}), value}, nil
 		},
 	}
 }
 
 // Apply implements [connectors.Transformation].
 func (t *insertHeader) Apply(r *data.Record) (bool, error) {
-	r.Headers = r.Headers.With(t.header)
+	headers, added := t.adder.Extend(r.Headers)
+	added[0] = &t.value
+	r.Headers = headers
 	return true, nil
 }

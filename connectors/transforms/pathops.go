@@ -124,6 +124,7 @@ type headerFromPaths struct {
 	*headerFrom
 	readers []*fieldReader
 	dropper *rewriter // nil when fields are copied
+	maker   data.HeaderMaker
 }
 
 func (t *headerFrom) withPaths() (connectors.Transformation, error) {
@@ -147,7 +148,7 @@ func (t *headerFrom) withPaths() (connectors.Transformation, error) {
 // Apply implements [connectors.Transformation].
 func (t *headerFromPaths) Apply(r *data.Record) (bool, error) {
 	schema, value := t.side.at(r)
-	add := make([]data.Header, len(t.readers))
+	t.maker.Begin(r.Headers)
 	for i, f := range t.readers {
 		s, v, err := f.of(*schema, *value, t.purpose)
 		if errors.Is(err, errNoField) {
@@ -156,14 +157,14 @@ func (t *headerFromPaths) Apply(r *data.Record) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		add[i] = data.Header{Key: t.headers[i], Schema: s, Value: v}
+		t.maker.Add(data.Header{Key: t.headers[i], Schema: s, Value: v})
 	}
 	if t.dropper != nil {
 		if _, err := t.dropper.Apply(r); err != nil {
 			return false, err
 		}
 	}
-	r.Headers = r.Headers.With(add...)
+	r.Headers = t.maker.Make()
 	return true, nil
 }
 

@@ -150,7 +150,7 @@ func after(t *testing.T, tr connectors.Transformation, r *data.Record) string {
 		t.Errorf("not valid: %s", r.Value)
 	}
 	out := jsonText(t, r.ValueSchema, r.Value)
-	for _, h := range r.Headers {
+	for h := range r.Headers.All() {
 		out += " " + h.Key + "=" + jsonText(t, h.Schema, h.Value)
 	}
 	if !r.Key.IsNull() {

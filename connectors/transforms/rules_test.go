@@ -206,7 +206,7 @@ func TestTransformsKeepTheirPromises(t *testing.T) {
 		tr := newTransform(t, c.class, c.config)
 		for i := range 2 {
 			value := valueOf(rt, schema, fmt.Sprintf("v%d", i))
-			in := data.Record{Topic: "t", Partition: 3, Timestamp: 5, ValueSchema: schema, Value: value, Headers: data.Headers{{Key: "old", Value: data.OfInt8(1)}}}
+			in := data.Record{Topic: "t", Partition: 3, Timestamp: 5, ValueSchema: schema, Value: value, Headers: data.NewHeaders(data.Header{Key: "old", Value: data.OfInt8(1)})}
 			before := in.String()
 			got, again := in, in
 			_, err := tr.Apply(&got)

@@ -458,13 +458,15 @@ func Record(raw json.RawMessage) (*data.Record, error) {
 	if r.ValueSchema, r.Value, err = SchemaAndValue(j.ValueSchema, j.Value); err != nil {
 		return nil, fmt.Errorf("value: %w", err)
 	}
+	var headers []data.Header
 	for _, h := range j.Headers {
 		s, v, err := SchemaAndValue(h.Schema, h.Value)
 		if err != nil {
 			return nil, fmt.Errorf("header %s: %w", h.Key, err)
 		}
-		r.Headers = append(r.Headers, data.Header{Key: h.Key, Schema: s, Value: v})
+		headers = append(headers, data.Header{Key: h.Key, Schema: s, Value: v})
 	}
+	r.Headers = data.NewHeaders(headers...)
 	return r, nil
 }
 
@@ -494,8 +496,8 @@ func DiffRecord(want, got *data.Record) string {
 		return fmt.Sprintf("timestamp: want %d, got %d", want.Timestamp, got.Timestamp)
 	case want.Sink && (want.Offset != got.Offset || want.TimestampType != got.TimestampType):
 		return fmt.Sprintf("offset or timestamp type: want %v, got %v", want, got)
-	case len(want.Headers) != len(got.Headers):
-		return fmt.Sprintf("headers: want %v, got %v", want.Headers, got.Headers)
+	case want.Headers.Len() != got.Headers.Len():
+		return fmt.Sprintf("headers: want %v, got %v", want, got)
 	}
 	if d := Diff(want.KeySchema, want.Key, got.KeySchema, got.Key); d != "" {
 		return "key: " + d
@@ -503,8 +505,8 @@ func DiffRecord(want, got *data.Record) string {
 	if d := Diff(want.ValueSchema, want.Value, got.ValueSchema, got.Value); d != "" {
 		return "value: " + d
 	}
-	for i := range want.Headers {
-		w, g := want.Headers[i], got.Headers[i]
+	for i := range want.Headers.Len() {
+		w, g := want.Headers.At(i), got.Headers.At(i)
 		if w.Key != g.Key {
 			return fmt.Sprintf("header %d: want key %q, got %q", i, w.Key, g.Key)
 		}

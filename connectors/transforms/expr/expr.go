@@ -109,6 +109,7 @@ type transform struct {
 	plans *data.SchemaCache[*data.SchemaCache[*plan]] // by the schemas of value and key
 	vars  variables
 	arena data.StructArena
+	maker data.HeaderMaker
 }
 
 func newTransform(c *configdef.Values) (*transform, error) {
@@ -177,18 +178,17 @@ func (t *transform) compute(p *plan, r, out *data.Record) error {
 	if len(p.headers) == 0 {
 		return nil
 	}
-	hs := r.Headers.Without(func(key string) bool { return p.setsHeader[key] })
-	var add []data.Header
+	t.maker.Begin(p.setHeaders.Drop(r.Headers))
 	for _, h := range p.headers {
 		v, err := h.eval(&t.vars)
 		if err != nil {
 			return err
 		}
 		if !v.IsNull() {
-			add = append(add, data.Header{Key: h.name, Schema: h.schemaOf(v), Value: v})
+			t.maker.Add(data.Header{Key: h.name, Schema: h.schemaOf(v), Value: v})
 		}
 	}
-	out.Headers = hs.With(add...)
+	out.Headers = t.maker.Make()
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package expr
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -61,7 +62,7 @@ func records(t testing.TB) []data.Record {
 		t.Fatal(err)
 	}
 	rest := data.Record{Topic: "orders", Partition: data.NoPartition, Timestamp: 1700000000000, Key: data.OfString("k1"),
-		Headers: data.Headers{{Key: "trace", Schema: data.StringSchema, Value: data.OfString("abc")}, {Key: "other", Value: data.OfInt8(1)}}}
+		Headers: data.NewHeaders(data.Header{Key: "trace", Schema: data.StringSchema, Value: data.OfString("abc")}, data.Header{Key: "other", Value: data.OfInt8(1)})}
 	with, without := rest, rest
 	with.ValueSchema, with.Value, with.KeySchema = s, v, data.StringSchema
 	without.Value = plain
@@ -150,8 +151,10 @@ func described(t *testing.T, in, r *data.Record) string {
 	if !r.Key.Equal(in.Key) {
 		out += " key=" + text(t, r.KeySchema, r.Key)
 	}
-	if len(r.Headers) != len(in.Headers) || &r.Headers[0] != &in.Headers[0] {
-		for _, h := range r.Headers {
+	if !slices.EqualFunc(slices.Collect(r.Headers.All()), slices.Collect(in.Headers.All()), func(a, b data.Header) bool {
+		return a.Key == b.Key && a.Schema == b.Schema && a.Value.Equal(b.Value)
+	}) {
+		for h := range r.Headers.All() {
 			out += " " + h.Key + "=" + text(t, h.Schema, h.Value)
 		}
 	}

@@ -14,7 +14,7 @@ type plan struct {
 
 	drop, topic, key *program
 	fields, headers  []*program
-	setsHeader       map[string]bool
+	setHeaders       *data.HeaderDropper // drops those that headers replace
 
 	schema *data.Schema // of the value, when it has one and is changed
 	slots  []slot       // a field of it each
@@ -77,9 +77,10 @@ func (t *transform) compile(p *plan, value, key *data.Schema) error {
 	if p.fields, err = many(fieldsSetting); err != nil {
 		return err
 	}
-	p.setsHeader = make(map[string]bool)
+	set := make(map[string]bool)
+	p.setHeaders = data.NewHeaderDropper(func(key string) bool { return set[key] })
 	for _, h := range p.headers {
-		p.setsHeader[h.name] = true
+		set[h.name] = true
 		if value != nil && h.typ.Kind() != types.NullTypeKind { // a header that is always removed
 			if err := h.findSchema(env); err != nil {
 				return err

@@ -53,7 +53,7 @@ func (v *variables) ResolveName(name string) (any, bool) {
 	case "headers":
 		if v.headers == nil {
 			var b data.MapBuilder
-			for _, h := range v.r.Headers {
+			for h := range v.r.Headers.All() {
 				b.PutString(h.Key, h.Value) // the last of a name counts
 			}
 			v.headers = b.Build()
