@@ -309,6 +309,82 @@ func TestConverters(t *testing.T) {
 	}
 }
 
+// TestHeaders: headers come through converters and transforms as they are, batch after
+// batch; records that were kept, and originals, keep theirs, and so do retries.
+func TestHeaders(t *testing.T) {
+	side := pipeline.Side{Converter: conv{from: func(v data.Value) ([]byte, error) { return v.Bytes(), nil },
+		to: func(b []byte) (data.Value, error) { return data.OfText(b), nil }}}
+	e := &pipeline.Errors{RetryTimeout: time.Minute, Counters: &pipeline.Counters{}}
+	c := pipeline.Converters{Key: side, Value: side, Header: &codec.SimpleHeaderConverter{}, Errors: e}
+	dropper := data.NewHeaderDropper(func(key string) bool { return key == "old" })
+	adder := data.NewHeaderAdder(data.HeaderKey{Key: "new"})
+	failing := 0
+	chain := pipeline.Chain{Errors: e, Steps: []pipeline.Step{
+		{Transform: step(func(r *data.Record) (bool, error) {
+			headers, added := adder.Extend(dropper.Drop(r.Headers))
+			v := r.Value // of its own: the record's slot is written again
+			added[0] = &v
+			r.Headers = headers
+			if failing++; failing%3 == 0 {
+				return false, connectors.Retriable(errors.New("busy"))
+			}
+			return true, nil
+		})},
+	}}
+	text := func(r *data.Record) string {
+		var out []string
+		for h := range r.Headers.All() {
+			out = append(out, h.Key+"="+h.Value.String())
+		}
+		return strings.Join(out, " ")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		var kept, originals []data.Record
+		var want, came []string
+		for n := range 50 {
+			b := &pipeline.Batch{}
+			for i := range 7 {
+				raw := pipeline.Raw{Value: fmt.Appendf(nil, "v%d-%d", n, i)}
+				if i != 3 {
+					raw.Headers = []pipeline.RawHeader{{Key: "n", Value: fmt.Append(nil, n)}, {Key: "old", Value: []byte("x")}, {Key: "i", Value: fmt.Appendf(nil, "[%d,%d]", i, n)}}
+					want = append(want, fmt.Sprintf("n=%d i=[%d, %d] new=v%d-%d", n, i, n, n, i))
+					came = append(came, fmt.Sprintf("n=%d old=x i=[%d, %d]", n, i, n))
+				} else {
+					want, came = append(want, fmt.Sprintf("new=v%d-%d", n, i)), append(came, "")
+				}
+				b.Raw = append(b.Raw, raw)
+			}
+			b.Records = make([]data.Record, len(b.Raw))
+			b.Reset(len(b.Raw))
+			if err := c.FromRaw(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			originals = append(originals, b.Records...)
+			if err := chain.Apply(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			kept = append(kept, b.Records...)
+			if err := c.ToRaw(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+			for i, raw := range b.Raw {
+				last := raw.Headers[len(raw.Headers)-1]
+				if len(raw.Headers) != kept[len(kept)-7+i].Headers.Len() || last.Key != "new" || string(last.Value) != fmt.Sprintf("v%d-%d", n, i) {
+					t.Fatalf("batch %d writes %s", n, raw.Headers)
+				}
+			}
+		}
+		for i := range kept {
+			if got := text(&kept[i]); got != want[i] {
+				t.Fatalf("record %d has %s, want %s", i, got, want[i])
+			}
+			if got := text(&originals[i]); got != came[i] {
+				t.Fatalf("original %d has %s, want %s", i, got, came[i])
+			}
+		}
+	})
+}
+
 // TestHandleTiming: the delays between the attempts, and what ends them.
 func TestHandleTiming(t *testing.T) {
 	busy := connectors.Retriable(errors.New("busy"))
