@@ -42,6 +42,7 @@ func TestOurClasses(t *testing.T) {
 	}
 	want := map[string]string{
 		"filter":             "dropped",
+		"drop-headers":       "header attempt",
 		"regex-router":       "topic orders\n",
 		"cast":               `"price":"19.99"`,
 		"flatten":            `"address_city":"London"`,
