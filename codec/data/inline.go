@@ -81,15 +81,23 @@ func (a *StructArena) New(s *Schema) (*StructValue, []Value) {
 	if n > arenaChunk {
 		return AllocStruct(s) // large enough to be worth an allocation of its own
 	}
-	if len(a.structs) == 0 {
-		a.structs = make([]StructValue, arenaChunk)
-	}
 	if len(a.vals) < n {
 		a.vals = slices.Grow([]Value(nil), arenaChunk*n)
 		a.vals = a.vals[:cap(a.vals)] // the allocator may have given more
 	}
-	st, vals := &a.structs[0], a.vals[:n:n]
-	a.structs, a.vals = a.structs[1:], a.vals[n:]
+	vals := a.vals[:n:n]
+	a.vals = a.vals[n:]
+	return a.Share(s, vals), vals
+}
+
+// Share returns a struct of schema s, out of the arena, whose slots are vals, one a
+// field: another struct's, or part of them.
+func (a *StructArena) Share(s *Schema, vals []Value) *StructValue {
+	if len(a.structs) == 0 {
+		a.structs = make([]StructValue, arenaChunk)
+	}
+	st := &a.structs[0]
+	a.structs = a.structs[1:]
 	st.schema, st.vals = s, vals
-	return st, vals
+	return st
 }

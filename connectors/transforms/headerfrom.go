@@ -88,15 +88,9 @@ func (t *headerFrom) Apply(r *data.Record) (bool, error) {
 	}
 	left := *value
 	if t.move {
-		out, vals := t.arena.New(plan.schema)
-		for i, from := range plan.from {
-			v := fieldValue(st, from, t.withDefault)
-			if err := checkNull(&plan.schema.Fields()[i], v); err != nil {
-				return false, err
-			}
-			vals[i] = v
+		if left, err = t.moved(plan, st); err != nil {
+			return false, err
 		}
-		left = data.OfStruct(out)
 	}
 	headers, added := plan.adder.Extend(r.Headers)
 	for i, slot := range plan.slots {
@@ -110,6 +104,36 @@ func (t *headerFrom) Apply(r *data.Record) (bool, error) {
 	}
 	*schema, *value, r.Headers = plan.schema, left, headers
 	return true, nil
+}
+
+// moved is what is left of a struct. When that is in one piece and stays as it is, both
+// structs share it: neither is ever written.
+func (t *headerFrom) moved(plan *headerPlan, st *data.StructValue) (data.Value, error) {
+	if n := len(plan.from); n > 0 && plan.from[n-1]-plan.from[0] == n-1 {
+		rest := st.Values()[plan.from[0] : plan.from[0]+n : plan.from[0]+n]
+		if t.stay(plan.schema.Fields(), rest) {
+			return data.OfStruct(t.arena.Share(plan.schema, rest)), nil
+		}
+	}
+	out, vals := t.arena.New(plan.schema)
+	for i, from := range plan.from {
+		v := fieldValue(st, from, t.withDefault)
+		if err := checkNull(&plan.schema.Fields()[i], v); err != nil {
+			return data.Null, err
+		}
+		vals[i] = v
+	}
+	return data.OfStruct(out), nil
+}
+
+// stay reports whether there is no null among values that is replaced or refused.
+func (t *headerFrom) stay(fields []data.Field, vals []data.Value) bool {
+	for i := range vals {
+		if s := fields[i].Schema; vals[i].IsNull() && (!s.Optional() || t.withDefault && !s.Default().IsNull()) {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *headerFrom) plan(s *data.Schema) (*headerPlan, error) {

@@ -191,6 +191,7 @@ func TestTransformsKeepTheirPromises(t *testing.T) {
 		{"Cast$Value", map[string]string{"spec": "a:string,b:string"}},
 		{"Flatten$Value", map[string]string{"delimiter": "_"}},
 		{"HeaderFrom$Value", map[string]string{"fields": "a", "headers": "h", "operation": "move"}},
+		{"HeaderFrom$Value", map[string]string{"fields": "b", "headers": "h", "operation": "move"}},
 		{"HeaderFrom$Value", map[string]string{"fields": "a", "headers": "h", "operation": "copy"}},
 		{"MaskField$Value", map[string]string{"fields": "a,b"}},
 		{"SetSchemaMetadata$Value", map[string]string{"schema.name": "n", "schema.version": "7"}},
@@ -266,4 +267,41 @@ func valueOf(t *rapid.T, s *data.Schema, label string) data.Value {
 		vals[i] = valueOf(t, f.Schema, label+f.Name)
 	}
 	return data.OfStruct(data.NewStruct(s, vals))
+}
+
+// TestMovedFieldsLeaveTheRest: what HeaderFrom leaves in one piece is what it was, but
+// for nulls that a default replaces, or that are refused.
+func TestMovedFieldsLeaveTheRest(t *testing.T) {
+	schema := data.NewStructSchema().Field("a", data.Int32Schema).Field("b", data.StringSchema).
+		Field("c", data.NewSchema(data.Int32).Optional().Default(data.OfInt32(7)).MustBuild()).Field("d", data.OptionalStringSchema).MustBuild()
+	for _, row := range []struct {
+		replace string
+		rest    []data.Value // of b, c and d
+		want    string
+	}{
+		{"true", []data.Value{data.OfString("x"), data.OfInt32(1), data.OfString("y")}, "Struct{b=x,c=1,d=y}"},
+		{"true", []data.Value{data.OfString("x"), data.OfInt32(1), data.Null}, "Struct{b=x,c=1}"},
+		{"true", []data.Value{data.OfString("x"), data.Null, data.Null}, "Struct{b=x,c=7}"},
+		{"false", []data.Value{data.OfString("x"), data.Null, data.Null}, "Struct{b=x}"},
+		{"false", []data.Value{data.Null, data.OfInt32(1), data.Null}, `error: Invalid value: null used for required field: "b", schema type: STRING`},
+	} {
+		tr := newTransform(t, "HeaderFrom$Value", map[string]string{"fields": "a", "headers": "h", "operation": "move", "replace.null.with.default": row.replace})
+		vals := append([]data.Value{data.OfInt32(5)}, row.rest...)
+		r := data.Record{ValueSchema: schema, Value: data.OfStruct(data.NewStruct(schema, slices.Clone(vals)))}
+		before := r.Value
+		_, err := tr.Apply(&r)
+		got := "error: " + fmt.Sprint(err)
+		if err == nil {
+			got = r.Value.String()
+			if h, ok := r.Headers.Last("h"); !ok || h.Value.Int() != 5 || r.Headers.Len() != 1 {
+				t.Errorf("%v: headers of %s", row.rest, &r)
+			}
+		}
+		if got != row.want {
+			t.Errorf("replace %s of %v: got %s, want %s", row.replace, row.rest, got, row.want)
+		}
+		if !slices.EqualFunc(before.Struct().Values(), vals, data.Value.Equal) {
+			t.Errorf("%v was written to: %s", row.rest, before)
+		}
+	}
 }
