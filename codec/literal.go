@@ -20,6 +20,10 @@ func ParseString(text string) (*data.Schema, data.Value) {
 	return s, v
 }
 
+// mostKept is how many elements a parser keeps room for: one long header is no reason
+// to hold as much for ever.
+const mostKept = 4096
+
 // maxNesting bounds how deep arrays and maps may nest; Java's bound is its stack.
 const maxNesting = 2000
 
@@ -65,6 +69,9 @@ func (p *literalParser) read(text string) (typed, error) {
 	p.text, p.pos, p.has, p.depth = text, 0, false, 0
 	t, err := p.parse(false)
 	p.text, p.next = "", ""
+	if cap(p.elems)+cap(p.entries) > mostKept {
+		p.elems, p.entries = nil, nil
+	}
 	return t, err
 }
 

@@ -2,6 +2,7 @@ package codec
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -60,6 +61,18 @@ func TestHeadersKeepTheirMemory(t *testing.T) {
 	}
 	if s := schemas[len(texts)-3]; s != schemas[len(texts)-6] || s.ValueSchema() != data.Int16Schema {
 		t.Errorf("two arrays of %v have two schemas", s)
+	}
+}
+
+func TestLongHeadersAreLetGo(t *testing.T) {
+	c := &SimpleHeaderConverter{}
+	for _, text := range []string{"[" + strings.Repeat("1,", 100_000) + "1]", "{" + strings.Repeat("1:1,", 100_000) + "1:1}"} {
+		if _, v, err := c.ToConnectHeader("t", "h", []byte(text)); err != nil || v.Kind() == data.KindString {
+			t.Fatalf("read %s, %v", v.Kind().JavaClass(), err)
+		}
+		if room := cap(c.parser.elems) + cap(c.parser.entries); room > mostKept {
+			t.Errorf("room for %d elements is kept", room)
+		}
 	}
 }
 
