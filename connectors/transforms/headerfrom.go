@@ -110,9 +110,9 @@ func (t *headerFrom) Apply(r *data.Record) (bool, error) {
 // structs share it: neither is ever written.
 func (t *headerFrom) moved(plan *headerPlan, st *data.StructValue) (data.Value, error) {
 	if n := len(plan.from); n > 0 && plan.from[n-1]-plan.from[0] == n-1 {
-		rest := st.Values()[plan.from[0] : plan.from[0]+n : plan.from[0]+n]
-		if t.stay(plan.schema.Fields(), rest) {
-			return data.OfStruct(t.arena.Share(plan.schema, rest)), nil
+		if t.stays(plan, st) {
+			from := plan.from[0]
+			return data.OfStruct(t.arena.Share(plan.schema, st.Values()[from:from+n:from+n])), nil
 		}
 	}
 	out, vals := t.arena.New(plan.schema)
@@ -126,10 +126,10 @@ func (t *headerFrom) moved(plan *headerPlan, st *data.StructValue) (data.Value, 
 	return data.OfStruct(out), nil
 }
 
-// stay reports whether there is no null among values that is replaced or refused.
-func (t *headerFrom) stay(fields []data.Field, vals []data.Value) bool {
-	for i := range vals {
-		if s := fields[i].Schema; vals[i].IsNull() && (!s.Optional() || t.withDefault && !s.Default().IsNull()) {
+// stays reports whether there is no null in what is left that is replaced or refused.
+func (t *headerFrom) stays(plan *headerPlan, st *data.StructValue) bool {
+	for i, from := range plan.from {
+		if st.At(from).IsNull() && (!plan.schema.Fields()[i].Schema.Optional() || !fieldValue(st, from, t.withDefault).IsNull()) {
 			return false
 		}
 	}
