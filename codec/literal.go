@@ -195,11 +195,9 @@ func (p *literalParser) parse(embedded bool) (typed, error) {
 			p.depth--
 			return t, err
 		}
+		p.rewind(start) // an array or map that is none; else blank tokens stay dropped, as in Java
 	}
 	p.depth--
-	if !p.has || p.mark() != start { // an array or map that is none, or blank tokens before it
-		p.rewind(start)
-	}
 	token = p.take()
 	if trim(token) == "" {
 		return typed{schema: data.StringSchema, value: data.OfString(token)}, nil
@@ -259,15 +257,15 @@ func (p *literalParser) upToQuote() (text string, whole bool) {
 
 // array reads the elements of an array; those so far are in p.elems from at on.
 func (p *literalParser) array(at int) (typed, error) {
-	var elem *data.Schema
+	var elem common
 	for p.hasNext() {
 		switch p.peek() {
 		case "]":
 			p.has = false
-			if err := alignAll(elem, p.elems[at:]); err != nil {
+			if err := alignAll(elem.schema, p.elems[at:]); err != nil {
 				return typed{}, err
 			}
-			return typed{schema: p.room.arrayOf(elem), value: data.OfArray(p.room.copyElems(p.elems[at:]))}, nil
+			return typed{schema: p.room.arrayOf(elem.schema), value: data.OfArray(p.room.copyElems(p.elems[at:]))}, nil
 		case ",":
 			return typed{}, errLiteral
 		}
@@ -275,7 +273,7 @@ func (p *literalParser) array(at int) (typed, error) {
 		if err != nil {
 			return typed{}, err
 		}
-		elem = commonSchema(elem, t)
+		elem.add(t)
 		p.elems = append(p.elems, t.value)
 		if p.peek() != "]" && !p.consume(",") {
 			return typed{}, errLiteral
@@ -318,12 +316,12 @@ func kindOf(s *data.Schema) data.Kind {
 
 // mapping reads the entries of a map; those so far are in p.entries from at on.
 func (p *literalParser) mapping(at int) (typed, error) {
-	var ks, vs *data.Schema
+	var ks, vs common
 	for p.hasNext() {
 		switch p.peek() {
 		case "}":
 			p.has = false
-			return p.aligned(ks, vs, p.entries[at:])
+			return p.aligned(ks.schema, vs.schema, p.entries[at:])
 		case ",":
 			return typed{}, errLiteral
 		}
