@@ -103,21 +103,21 @@ func valueSize(v data.Value, depth int) int64 {
 		}
 		n := int64(48)
 		for _, f := range v.Struct().Values() {
-			n += 24 + valueSize(f, depth-1)
+			n += 16 + valueSize(f, depth-1)
 		}
 		return n
 	case data.KindArray:
 		e := v.Elems()
 		if len(e) == 0 || depth == 0 {
-			return 24
+			return 16
 		}
-		return int64(len(e)) * (24 + valueSize(e[0], depth-1))
+		return int64(len(e)) * (16 + valueSize(e[0], depth-1))
 	case data.KindMap:
-		e := v.Map().Entries()
-		if len(e) == 0 || depth == 0 {
-			return 48
+		m := v.Map()
+		if m.Len() == 0 || depth == 0 {
+			return 32
 		}
-		return int64(len(e)) * (48 + valueSize(e[0].Key, depth-1) + valueSize(e[0].Value, depth-1))
+		return int64(m.Len()) * (32 + valueSize(m.KeyAt(0), depth-1) + valueSize(m.At(0), depth-1))
 	}
 	return 0
 }

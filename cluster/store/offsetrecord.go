@@ -39,11 +39,13 @@ func offsetKey(connector string, partition *data.MapValue) string {
 // sortedKey is offsetKey with the partition's members sorted: what two keys share
 // when their partitions are equal as maps.
 func sortedKey(connector string, partition *data.MapValue) string {
-	entries := partition.Entries()
+	var entries []data.MapEntry
+	for _, e := range partition.Entries() {
+		entries = append(entries, e)
+	}
 	if slices.IsSortedFunc(entries, byKey) {
 		return offsetKey(connector, partition)
 	}
-	entries = slices.Clone(entries)
 	slices.SortFunc(entries, byKey)
 	return offsetKey(connector, data.NewMap(entries))
 }

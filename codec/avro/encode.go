@@ -171,15 +171,15 @@ func (r *run) composite(dst []byte, e *encoder, v data.Value) ([]byte, error) {
 		}
 		return append(dst, 0), nil
 	case encMap, encEntries:
-		entries := v.Map().Entries()
-		if len(entries) > 0 {
-			dst = binary.AppendVarint(dst, int64(len(entries)))
+		m := v.Map()
+		if m.Len() > 0 {
+			dst = binary.AppendVarint(dst, int64(m.Len()))
 		}
-		for i := range entries {
-			if dst, err = r.encode(dst, e.key, entries[i].Key); err != nil {
+		for i := range m.Len() {
+			if dst, err = r.encode(dst, e.key, m.KeyAt(i)); err != nil {
 				return dst, err
 			}
-			if dst, err = r.encode(dst, e.elem, entries[i].Value); err != nil {
+			if dst, err = r.encode(dst, e.elem, m.At(i)); err != nil {
 				return dst, err
 			}
 		}

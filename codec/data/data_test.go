@@ -33,8 +33,8 @@ func TestKindsRunInStepWithTypes(t *testing.T) {
 			t.Errorf("type %s takes a null or a date", ty)
 		}
 	}
-	if unsafe.Sizeof(Value{}) != 24 {
-		t.Errorf("a Value has %d bytes, want 24", unsafe.Sizeof(Value{}))
+	if unsafe.Sizeof(Value{}) != 16 {
+		t.Errorf("a Value has %d bytes, want 16", unsafe.Sizeof(Value{}))
 	}
 }
 

@@ -47,21 +47,6 @@ func AllocStruct(s *Schema) (*StructValue, []Value) {
 	return st, st.vals
 }
 
-// CopyMap returns a builder that holds the entries of m, with room for extra
-// more: the way to a changed copy of a map, since maps are never written.
-func CopyMap(m *MapValue, extra int) MapBuilder {
-	var b MapBuilder
-	b.Grow(m.Len() + extra)
-	b.m.entries = append(b.m.entries, m.Entries()...)
-	if m != nil && m.index != nil {
-		b.m.index = make(map[string]int, len(m.index)+extra)
-		for k, i := range m.index {
-			b.m.index[k] = i
-		}
-	}
-	return b
-}
-
 // arenaChunk is how many structs an arena makes at once. Records leave a
 // pipeline about in the order in which they came, so what a chunk keeps alive
 // beyond its time is at most so many values.

@@ -8,55 +8,46 @@ func MapOf(entries []MapEntry) *MapValue {
 	if len(entries) <= mapScan {
 		return NewMap(entries)
 	}
-	m := &MapValue{entries: entries[:0], index: make(map[string]int, len(entries))}
 	for i := range entries {
-		if entries[i].Key.kind != KindString {
-			return mapOfAny(m, entries)
+		if entries[i].Key.Kind() != KindString {
+			return mapOfAny(entries)
 		}
 	}
-	return mapOfStrings(m, entries)
-}
-
-func mapOfStrings(m *MapValue, entries []MapEntry) *MapValue {
-	for _, e := range entries {
-		if i, dup := m.index[e.Key.Str()]; dup {
-			m.entries[i].Value = e.Value
-			continue
-		}
-		m.index[e.Key.Str()] = len(m.entries)
-		m.entries = append(m.entries, e)
+	b := MapBuilder{keys: MapKeys{index: make(map[string]int, len(entries))}}
+	b.Grow(len(entries))
+	for i := range entries { // by the index, which is there from the first
+		b.Put(entries[i].Key, entries[i].Value)
 	}
-	return m
+	return b.Build()
 }
 
-func mapOfAny(m *MapValue, entries []MapEntry) *MapValue {
+func mapOfAny(entries []MapEntry) *MapValue {
+	b := MapBuilder{keys: MapKeys{index: make(map[string]int, len(entries))}}
+	b.Grow(len(entries))
 	last := make(map[uint64]int, len(entries)) // by hash: the last entry of it, plus one
 	before := make([]int, 0, len(entries))     // of an entry: the one before it with its hash
 next:
 	for _, e := range entries {
 		h := e.Key.hash()
 		for i := last[h]; i > 0; i = before[i-1] {
-			if m.entries[i-1].Key.Equal(e.Key) {
-				m.entries[i-1].Value = e.Value
+			if b.keys.keys[i-1].Equal(e.Key) {
+				b.vals[i-1] = e.Value
 				continue next
 			}
 		}
-		m.entries = append(m.entries, e)
+		b.add(e.Key, e.Value)
 		before = append(before, last[h])
-		last[h] = len(m.entries)
-		if e.Key.kind == KindString {
-			m.index[e.Key.Str()] = len(m.entries) - 1
-		}
+		last[h] = len(b.vals)
 	}
-	return m
+	return b.Build()
 }
 
 // hash returns a hash that equal values share.
 func (v Value) hash() uint64 {
 	var h maphash.Hash
 	h.SetSeed(hashSeed)
-	_ = h.WriteByte(byte(v.kind))
-	switch v.kind {
+	_ = h.WriteByte(byte(v.Kind()))
+	switch v.Kind() {
 	case KindString, KindBytes:
 		_, _ = h.Write(v.Bytes())
 	case KindNull, KindInt8, KindInt16, KindInt32, KindInt64, KindBoolean, KindDate:

@@ -13,7 +13,7 @@ import (
 // writes and FileStreamSink prints: {k=v}, [1, 2], Struct{a=1}, 1.0E10.
 // A byte array, whose Java form is an object identity, is [B@ and its length.
 func (v Value) String() string {
-	if v.kind == KindString {
+	if v.Kind() == KindString {
 		return v.Str()
 	}
 	return string(v.AppendText(nil))
@@ -21,7 +21,7 @@ func (v Value) String() string {
 
 // AppendText appends [Value.String] to b.
 func (v Value) AppendText(b []byte) []byte {
-	switch v.kind {
+	switch v.Kind() {
 	case KindNull:
 		return append(b, "null"...)
 	case KindInt8, KindInt16, KindInt32, KindInt64:
@@ -35,7 +35,7 @@ func (v Value) AppendText(b []byte) []byte {
 	case KindString:
 		return append(b, v.Str()...)
 	case KindBytes:
-		return append(b, fmt.Sprintf("[B@%x", v.n)...)
+		return append(b, fmt.Sprintf("[B@%x", v.length())...)
 	case KindDecimal:
 		return append(b, v.Decimal().String()...)
 	case KindDate:
@@ -51,7 +51,7 @@ func (v Value) AppendText(b []byte) []byte {
 		return append(b, ']')
 	case KindMap:
 		b = append(b, '{')
-		for i, e := range v.Map().entries {
+		for i, e := range v.Map().Entries() {
 			if i > 0 {
 				b = append(b, ", "...)
 			}

@@ -13,12 +13,12 @@ func valid(s *Schema, v Value) bool {
 	switch {
 	case s == nil: // of an element: nothing fits
 		return false
-	case v.kind == KindNull:
+	case v.Kind() == KindNull:
 		return s.optional
-	case !kindFits(s, v.kind):
+	case !kindFits(s, v.Kind()):
 		return false
 	}
-	switch v.kind {
+	switch v.Kind() {
 	case KindStruct:
 		st := v.Struct()
 		return st.schema.Equal(s) && st.valid()
@@ -41,7 +41,7 @@ func valid(s *Schema, v Value) bool {
 func (s *StructValue) valid() bool {
 	for i := range s.schema.fields {
 		f := s.schema.fields[i].Schema
-		if v := s.vals[i]; v.kind == KindNull {
+		if v := s.vals[i]; v.Kind() == KindNull {
 			if !f.optional && f.def.IsNull() {
 				return false
 			}

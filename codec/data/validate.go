@@ -53,15 +53,15 @@ func validate(name string, s *Schema, v Value, what string) error {
 		}
 		return nil
 	}
-	if !kindFits(s, v.kind) {
+	if !kindFits(s, v.Kind()) {
 		tail := ""
 		if name != "" {
 			tail = " for " + where
 		}
 		if s.name != "" {
-			return Errorf("Invalid Java object for schema %q with type %s: class %s%s", s.name, s.typ, v.kind.JavaClass(), tail)
+			return Errorf("Invalid Java object for schema %q with type %s: class %s%s", s.name, s.typ, v.Kind().JavaClass(), tail)
 		}
-		return Errorf("Invalid Java object for schema with type %s: class %s%s", s.typ, v.kind.JavaClass(), tail)
+		return Errorf("Invalid Java object for schema with type %s: class %s%s", s.typ, v.Kind().JavaClass(), tail)
 	}
 	switch s.typ {
 	case Struct:

@@ -44,68 +44,89 @@ var kindClasses = [...]string{
 func (k Kind) JavaClass() string { return kindClasses[k] }
 
 // Value is one datum: null, a scalar in place, or a pointer to a composite. The
-// zero Value is null. Values are immutable; copying one copies 24 bytes.
+// zero Value is null. Values are immutable; copying one copies 16 bytes.
 //
-// p points at the bytes of a string or byte slice, at the first element of an
-// array, or at a composite; n is the length there, and the scalar's bits
-// elsewhere.
+// Of a scalar, p points into scalarKinds, which tells its kind, and n has its
+// bits. Of everything else p points at the bytes of a string or byte slice, at
+// the first element of an array, or at a composite; n has the kind in its
+// highest byte and the length below.
+//
+// Most of what a worker holds and collects is values, so their size counts for
+// more than the two instructions that it costs to tell the kind.
 type Value struct {
-	p    unsafe.Pointer
-	n    uint64
-	kind Kind
+	p unsafe.Pointer
+	n uint64
 }
+
+// scalarKinds is what scalars point into: a byte for each kind, which is never
+// read.
+var scalarKinds [KindDate + 1]byte
+
+const (
+	kindShift  = 56
+	lengthMask = 1<<kindShift - 1
+)
 
 // Null is the null value.
 var Null = Value{}
 
+func scalar(k Kind, bits uint64) Value { return Value{unsafe.Pointer(&scalarKinds[k]), bits} }
+
+func pointer(k Kind, p unsafe.Pointer, length int) Value {
+	return Value{p, uint64(k)<<kindShift | uint64(length)}
+}
+
+// length is the number of bytes or elements of what is no scalar.
+func (v Value) length() int { return int(v.n & lengthMask) }
+
 // Of… make a value of the kind in their name.
 
 // OfInt8 makes a KindInt8 value.
-func OfInt8(v int8) Value { return Value{n: uint64(int64(v)), kind: KindInt8} }
+func OfInt8(v int8) Value { return scalar(KindInt8, uint64(int64(v))) }
 
 // OfInt16 makes a KindInt16 value.
-func OfInt16(v int16) Value { return Value{n: uint64(int64(v)), kind: KindInt16} }
+func OfInt16(v int16) Value { return scalar(KindInt16, uint64(int64(v))) }
 
 // OfInt32 makes a KindInt32 value.
-func OfInt32(v int32) Value { return Value{n: uint64(int64(v)), kind: KindInt32} }
+func OfInt32(v int32) Value { return scalar(KindInt32, uint64(int64(v))) }
 
 // OfInt64 makes a KindInt64 value.
-func OfInt64(v int64) Value { return Value{n: uint64(v), kind: KindInt64} }
+func OfInt64(v int64) Value { return scalar(KindInt64, uint64(v)) }
 
 // OfFloat32 makes a KindFloat32 value.
-func OfFloat32(v float32) Value { return Value{n: uint64(math.Float32bits(v)), kind: KindFloat32} }
+func OfFloat32(v float32) Value { return scalar(KindFloat32, uint64(math.Float32bits(v))) }
 
 // OfFloat64 makes a KindFloat64 value.
-func OfFloat64(v float64) Value { return Value{n: math.Float64bits(v), kind: KindFloat64} }
+func OfFloat64(v float64) Value { return scalar(KindFloat64, math.Float64bits(v)) }
 
 // OfBool makes a KindBoolean value.
 func OfBool(v bool) Value {
 	if v {
-		return Value{n: 1, kind: KindBoolean}
+		return scalar(KindBoolean, 1)
 	}
-	return Value{kind: KindBoolean}
+	return scalar(KindBoolean, 0)
 }
 
 // OfString makes a KindString value. It shares s.
 func OfString(s string) Value {
-	return Value{p: unsafe.Pointer(unsafe.StringData(s)), n: uint64(len(s)), kind: KindString}
+	return pointer(KindString, unsafe.Pointer(unsafe.StringData(s)), len(s))
 }
 
 // OfText makes a KindString value that shares b, which must not be written
 // afterwards.
 func OfText(b []byte) Value {
-	return Value{p: unsafe.Pointer(unsafe.SliceData(b)), n: uint64(len(b)), kind: KindString}
+	return pointer(KindString, unsafe.Pointer(unsafe.SliceData(b)), len(b))
 }
 
 // OfBytes makes a KindBytes value that shares b, which must not be written
 // afterwards. A nil slice makes an empty value, not null.
 func OfBytes(b []byte) Value {
-	return Value{p: unsafe.Pointer(unsafe.SliceData(b)), n: uint64(len(b)), kind: KindBytes}
+	return pointer(KindBytes, unsafe.Pointer(unsafe.SliceData(b)), len(b))
 }
 
 // OfArray makes a KindArray value that shares elems.
 func OfArray(elems []Value) Value {
-	return Value{p: unsafe.Pointer(unsafe.SliceData(elems)), n: uint64(len(elems)), kind: KindArray}
+	return pointer(KindArray, unsafe.Pointer(unsafe.SliceData(elems)), len(elems))
 }
 
 // OfMap makes a KindMap value; nil makes null.
@@ -113,7 +134,7 @@ func OfMap(m *MapValue) Value {
 	if m == nil {
 		return Null
 	}
-	return Value{p: unsafe.Pointer(m), kind: KindMap}
+	return pointer(KindMap, unsafe.Pointer(m), 0)
 }
 
 // OfStruct makes a KindStruct value; nil makes null.
@@ -121,25 +142,30 @@ func OfStruct(s *StructValue) Value {
 	if s == nil {
 		return Null
 	}
-	return Value{p: unsafe.Pointer(s), kind: KindStruct}
+	return pointer(KindStruct, unsafe.Pointer(s), 0)
 }
 
 // OfDecimal makes a KindDecimal value: unscaled × 10^-scale.
-func OfDecimal(d *Decimal) Value { return Value{p: unsafe.Pointer(d), kind: KindDecimal} }
+func OfDecimal(d *Decimal) Value { return pointer(KindDecimal, unsafe.Pointer(d), 0) }
 
 // OfDate makes a KindDate value from milliseconds since the epoch, UTC.
-func OfDate(ms int64) Value { return Value{n: uint64(ms), kind: KindDate} }
+func OfDate(ms int64) Value { return scalar(KindDate, uint64(ms)) }
 
 // Kind returns what the value holds.
-func (v Value) Kind() Kind { return v.kind }
+func (v Value) Kind() Kind {
+	if k := uintptr(v.p) - uintptr(unsafe.Pointer(&scalarKinds)); k <= uintptr(KindDate) {
+		return Kind(k)
+	}
+	return Kind(v.n >> kindShift)
+}
 
 // IsNull reports whether the value is null.
-func (v Value) IsNull() bool { return v.kind == KindNull }
+func (v Value) IsNull() bool { return v == Value{} }
 
 // Int returns the number of a KindInt8 to KindInt64 value, and the milliseconds
 // of a KindDate value. It is 0 for other kinds but KindBoolean (0 or 1).
 func (v Value) Int() int64 {
-	switch v.kind {
+	switch v.Kind() {
 	case KindInt8, KindInt16, KindInt32, KindInt64, KindBoolean, KindDate:
 		return int64(v.n)
 	}
@@ -148,7 +174,7 @@ func (v Value) Int() int64 {
 
 // Float returns the number of a KindFloat32 or KindFloat64 value, 0 for others.
 func (v Value) Float() float64 {
-	switch v.kind {
+	switch v.Kind() {
 	case KindFloat32:
 		return float64(math.Float32frombits(uint32(v.n)))
 	case KindFloat64:
@@ -158,41 +184,41 @@ func (v Value) Float() float64 {
 }
 
 // Bool returns the boolean of a KindBoolean value, false for others.
-func (v Value) Bool() bool { return v.kind == KindBoolean && v.n != 0 }
+func (v Value) Bool() bool { return v.Kind() == KindBoolean && v.n != 0 }
 
 // Str returns the text of a KindString value, "" for others. See [Value.String]
 // for Java's text form of any value.
 func (v Value) Str() string {
-	if v.kind != KindString {
+	if v.Kind() != KindString {
 		return ""
 	}
-	return unsafe.String((*byte)(v.p), int(v.n))
+	return unsafe.String((*byte)(v.p), v.length())
 }
 
 // Bytes returns the bytes of a KindBytes or KindString value without copying;
 // the caller must not write to them. It is nil for other kinds, never for these.
 func (v Value) Bytes() []byte {
-	if v.kind != KindBytes && v.kind != KindString {
+	if v.Kind() != KindBytes && v.Kind() != KindString {
 		return nil
 	}
-	if v.n == 0 {
+	if v.length() == 0 {
 		return []byte{}
 	}
-	return unsafe.Slice((*byte)(v.p), int(v.n))
+	return unsafe.Slice((*byte)(v.p), v.length())
 }
 
 // Elems returns the elements of a KindArray value. The caller must not change
 // the slice.
 func (v Value) Elems() []Value {
-	if v.kind != KindArray || v.n == 0 {
+	if v.Kind() != KindArray || v.length() == 0 {
 		return nil
 	}
-	return unsafe.Slice((*Value)(v.p), int(v.n))
+	return unsafe.Slice((*Value)(v.p), v.length())
 }
 
 // Map returns the map of a KindMap value, nil for others.
 func (v Value) Map() *MapValue {
-	if v.kind != KindMap {
+	if v.Kind() != KindMap {
 		return nil
 	}
 	return (*MapValue)(v.p)
@@ -200,7 +226,7 @@ func (v Value) Map() *MapValue {
 
 // Struct returns the struct of a KindStruct value, nil for others.
 func (v Value) Struct() *StructValue {
-	if v.kind != KindStruct {
+	if v.Kind() != KindStruct {
 		return nil
 	}
 	return (*StructValue)(v.p)
@@ -208,7 +234,7 @@ func (v Value) Struct() *StructValue {
 
 // Decimal returns the number of a KindDecimal value, nil for others.
 func (v Value) Decimal() *Decimal {
-	if v.kind != KindDecimal {
+	if v.Kind() != KindDecimal {
 		return nil
 	}
 	return (*Decimal)(v.p)
@@ -220,10 +246,10 @@ func (v Value) Time() time.Time { return time.UnixMilli(v.Int()).UTC() }
 // Equal reports whether two values are equal as Java's equals has it: same kind,
 // same content; NaN equals itself, 0.0 and -0.0 differ; maps regardless of order.
 func (v Value) Equal(o Value) bool {
-	if v.kind != o.kind {
+	if v.Kind() != o.Kind() {
 		return false
 	}
-	switch v.kind {
+	switch v.Kind() {
 	case KindNull:
 		return true
 	case KindString, KindBytes:
@@ -273,145 +299,6 @@ type Decimal struct {
 // NewDecimal returns unscaled × 10^-scale.
 func NewDecimal(unscaled int64, scale int32) *Decimal {
 	return &Decimal{Unscaled: big.NewInt(unscaled), Scale: scale}
-}
-
-// MapEntry is one pair of a [MapValue].
-type MapEntry struct{ Key, Value Value }
-
-// MapValue is a map with any keys. It keeps the order in which its entries were
-// put, which has no meaning but is stable.
-type MapValue struct {
-	entries []MapEntry
-	index   map[string]int // of string keys; only for larger maps
-}
-
-const mapScan = 12 // up to this many entries a scan beats a hash
-
-// NewMap returns a map of the given entries; of two with an equal key the later
-// wins, in the place of the earlier. It takes over the slice.
-func NewMap(entries []MapEntry) *MapValue {
-	b := MapBuilder{m: MapValue{entries: entries[:0]}}
-	for _, e := range entries {
-		b.Put(e.Key, e.Value)
-	}
-	return b.Build()
-}
-
-// NewStringMap is NewMap for pairs of a string and a value.
-func NewStringMap(pairs ...any) *MapValue {
-	var b MapBuilder
-	for i := 0; i+1 < len(pairs); i += 2 {
-		b.Put(OfString(pairs[i].(string)), pairs[i+1].(Value))
-	}
-	return b.Build()
-}
-
-// Len returns the number of entries.
-func (m *MapValue) Len() int {
-	if m == nil {
-		return 0
-	}
-	return len(m.entries)
-}
-
-// Entries returns the pairs. The caller must not change the slice.
-func (m *MapValue) Entries() []MapEntry {
-	if m == nil {
-		return nil
-	}
-	return m.entries
-}
-
-// Get returns the value under a string key.
-func (m *MapValue) Get(key string) (Value, bool) {
-	if i := m.find(OfString(key)); i >= 0 {
-		return m.entries[i].Value, true
-	}
-	return Null, false
-}
-
-// GetKey returns the value under any key.
-func (m *MapValue) GetKey(key Value) (Value, bool) {
-	if i := m.find(key); i >= 0 {
-		return m.entries[i].Value, true
-	}
-	return Null, false
-}
-
-func (m *MapValue) find(key Value) int {
-	if m == nil {
-		return -1
-	}
-	if m.index != nil && key.kind == KindString {
-		if i, ok := m.index[key.Str()]; ok {
-			return i
-		}
-		return -1
-	}
-	for i := range m.entries {
-		if m.entries[i].Key.Equal(key) {
-			return i
-		}
-	}
-	return -1
-}
-
-func (m *MapValue) equal(o *MapValue) bool {
-	if m == o {
-		return true
-	}
-	if m.Len() != o.Len() {
-		return false
-	}
-	for i := range m.entries {
-		v, ok := o.GetKey(m.entries[i].Key)
-		if !ok || !v.Equal(m.entries[i].Value) {
-			return false
-		}
-	}
-	return true
-}
-
-// MapBuilder makes a [MapValue]. The zero value is an empty map.
-type MapBuilder struct{ m MapValue }
-
-// Grow makes room for n entries.
-func (b *MapBuilder) Grow(n int) {
-	if cap(b.m.entries) < n {
-		e := make([]MapEntry, len(b.m.entries), n)
-		copy(e, b.m.entries)
-		b.m.entries = e
-	}
-}
-
-// Put sets the value under key.
-func (b *MapBuilder) Put(key, value Value) {
-	if i := b.m.find(key); i >= 0 {
-		b.m.entries[i].Value = value
-		return
-	}
-	b.m.entries = append(b.m.entries, MapEntry{key, value})
-	if b.m.index != nil {
-		if key.kind == KindString {
-			b.m.index[key.Str()] = len(b.m.entries) - 1
-		}
-	} else if len(b.m.entries) > mapScan {
-		b.m.index = make(map[string]int, 2*mapScan)
-		for i, e := range b.m.entries {
-			if e.Key.kind == KindString {
-				b.m.index[e.Key.Str()] = i
-			}
-		}
-	}
-}
-
-// PutString sets the value under a string key.
-func (b *MapBuilder) PutString(key string, value Value) { b.Put(OfString(key), value) }
-
-// Build returns the map; the builder must not be used afterwards.
-func (b *MapBuilder) Build() *MapValue {
-	m := b.m
-	return &m
 }
 
 // StructValue is a struct: one value a field of its schema, in order. A slot

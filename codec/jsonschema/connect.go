@@ -364,7 +364,11 @@ func hasStruct(v data.Value) bool {
 	case data.KindArray:
 		return slices.ContainsFunc(v.Elems(), hasStruct)
 	case data.KindMap:
-		return slices.ContainsFunc(v.Map().Entries(), func(e data.MapEntry) bool { return hasStruct(e.Key) || hasStruct(e.Value) })
+		for _, e := range v.Map().Entries() {
+			if hasStruct(e.Key) || hasStruct(e.Value) {
+				return true
+			}
+		}
 	}
 	return false
 }
