@@ -1,6 +1,7 @@
 package json
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -90,4 +91,41 @@ func BenchmarkPayloadFirst(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// orderText is a record as web services make them.
+const orderText = `{"id":7001,"customer":"Ada Lovelace","email":"ada@example.com","quantity":12,"price":19.99,"paid":true,"note":null,` +
+	`"created":1483425001864,"changed":1483428601864,"address":{"street":"12 St James's Square","city":"London","zip":10115},` +
+	`"tags":["first","gift","express"]}`
+
+// BenchmarkPlainOrder reads an order without a schema, and one whose members are
+// all unknown.
+func BenchmarkPlainOrder(b *testing.B) {
+	c, err := New(map[string]string{SchemasEnableSetting: "false"}, false)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("known", func(b *testing.B) {
+		b.ReportAllocs()
+		text := []byte(orderText)
+		for b.Loop() {
+			if _, _, err := c.ToConnect("t", text); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("unknown", func(b *testing.B) {
+		b.ReportAllocs()
+		texts := make([][]byte, 1024)
+		for i := range texts {
+			texts[i] = []byte(strings.ReplaceAll(orderText, `":`, strconv.Itoa(i)+`":`))
+		}
+		i := 0
+		for b.Loop() {
+			if _, _, err := c.ToConnect("t", texts[i&1023]); err != nil {
+				b.Fatal(err)
+			}
+			i++
+		}
+	})
 }

@@ -189,7 +189,7 @@ func (c *Converter) ToConnect(_ string, b []byte) (*data.Schema, data.Value, err
 	if !ok {
 		return nil, data.Null, errSyntax()
 	}
-	c.rd.in, c.rd.pos, c.rd.depth = text, 0, 0
+	c.rd.begin(text)
 	var s *data.Schema
 	var v data.Value
 	switch {
@@ -201,13 +201,10 @@ func (c *Converter) ToConnect(_ string, b []byte) (*data.Schema, data.Value, err
 	default:
 		v, ok = c.document()
 	}
-	c.rd.in, c.rd.lit = nil, nil
+	c.rd.end(!ok)
 	if ok {
 		return s, v, nil
 	}
-	clear(c.rd.vals)
-	clear(c.rd.pairs)
-	c.rd.vals, c.rd.pairs = c.rd.vals[:0], c.rd.pairs[:0]
 	return c.byTree(text)
 }
 
@@ -219,7 +216,7 @@ func errSyntax() error {
 func (c *Converter) document() (data.Value, bool) {
 	r := &c.rd
 	first := r.ws()
-	v, ok := r.any()
+	v, ok := r.any(&r.shapes.top)
 	return v, ok && r.rootEnds(first)
 }
 

@@ -50,19 +50,16 @@ func (p *Plan) Read(b []byte) (v data.Value, ok bool, err error) {
 		return data.Null, false, nil
 	}
 	r := &p.c.rd
-	r.in, r.pos, r.depth = text, 0, 0
+	r.begin(text)
 	first := r.ws()
 	v, ok = r.value(p.dec)
 	if ok && (first == '-' || first >= '0' && first <= '9') {
 		ok = r.rootNumberEnds()
 	}
-	r.in, r.lit = nil, nil
+	r.end(!ok)
 	if ok {
 		return v, true, nil
 	}
-	clear(r.vals)
-	clear(r.pairs)
-	r.vals, r.pairs = r.vals[:0], r.pairs[:0]
 	n, ok := parse(text)
 	if !ok || n.typ == missingNode {
 		return data.Null, false, nil

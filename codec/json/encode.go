@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"math"
 	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 
 	"github.com/troupeio/troupe/codec/data"
 	"github.com/troupeio/troupe/codec/javatext"
@@ -27,8 +25,20 @@ type encoder struct {
 }
 
 type encField struct {
-	prefix []byte // the opening brace or comma, the name, the colon
+	prefix []byte   // the opening brace or comma, the name, the colon
+	short  [16]byte // prefix, unless it is longer
 	enc    *encoder
+}
+
+// appendPrefix appends f.prefix. Most are short, and sixteen bytes are copied as
+// fast as one.
+func (f *encField) appendPrefix(dst []byte) []byte {
+	n := len(dst)
+	if len(f.prefix) > len(f.short) || cap(dst)-n < len(f.short) {
+		return append(dst, f.prefix...)
+	}
+	*(*[16]byte)(dst[n : n+16]) = f.short
+	return dst[:n+len(f.prefix)]
 }
 
 // kinds of values by schema type; the two enumerations run in step.
@@ -60,6 +70,7 @@ func (c *Converter) compile(s *data.Schema) *encoder {
 				p[0] = '{'
 			}
 			e.fields[i] = encField{prefix: append(appendString(p, f.Name), ':'), enc: c.compile(f.Schema)}
+			copy(e.fields[i].short[:], e.fields[i].prefix)
 		}
 	}
 	return e
@@ -86,7 +97,7 @@ func (c *Converter) encode(dst []byte, e *encoder, v data.Value, depth int) ([]b
 	}
 	switch e.typ {
 	case data.Int8, data.Int16, data.Int32, data.Int64:
-		return strconv.AppendInt(dst, v.Int(), 10), nil
+		return appendInt(dst, v.Int()), nil
 	case data.String:
 		return appendString(dst, v.Str()), nil
 	case data.Array:
@@ -119,13 +130,13 @@ func (c *Converter) encodeStruct(dst []byte, e *encoder, st *data.StructValue, d
 	var err error
 	for i := range vals {
 		f := &e.fields[i]
-		dst = append(dst, f.prefix...)
+		dst = f.appendPrefix(dst)
 		v := vals[i]
 		fe := f.enc
 		if v.Kind() == fe.kind && !fe.named {
 			switch fe.typ {
 			case data.Int8, data.Int16, data.Int32, data.Int64:
-				dst = strconv.AppendInt(dst, v.Int(), 10)
+				dst = appendInt(dst, v.Int())
 				continue
 			case data.String:
 				dst = appendString(dst, v.Str())
@@ -297,7 +308,7 @@ func appendScalar(dst []byte, v data.Value) []byte {
 	case data.KindBytes:
 		return appendBase64(dst, v.Bytes())
 	}
-	return strconv.AppendInt(dst, v.Int(), 10)
+	return appendInt(dst, v.Int())
 }
 
 func appendBase64(dst, b []byte) []byte {
@@ -338,69 +349,11 @@ func (c *Converter) encodeLogical(dst []byte, e *encoder, v data.Value) ([]byte,
 		if ms%millisPerDay != 0 {
 			return dst, data.Errorf("Kafka Connect Date type should not have any time fields set to non-zero values.")
 		}
-		return strconv.AppendInt(dst, int64(int32(ms/millisPerDay)), 10), nil
+		return appendInt(dst, int64(int32(ms/millisPerDay))), nil
 	case data.LogicalTime:
 		if ms < 0 || ms > millisPerDay {
 			return dst, data.Errorf("Kafka Connect Time type should not have any date fields set to non-zero values.")
 		}
 	}
-	return strconv.AppendInt(dst, ms, 10), nil
-}
-
-const upperHex = "0123456789ABCDEF"
-
-// appendString appends s in quotes, escaped as Jackson does: quotation marks,
-// backslashes and control characters, and characters beyond U+FFFF as a pair of
-// surrogates. Bytes that are not UTF-8 become U+FFFD.
-func appendString(dst []byte, s string) []byte {
-	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if plainByte[c] {
-			i++
-			continue
-		}
-		if c >= 0x80 {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r < 0x10000 && (r != utf8.RuneError || n > 1) {
-				i += n
-				continue
-			}
-			dst = append(dst, s[start:i]...)
-			if n == 1 {
-				dst = utf8.AppendRune(dst, utf8.RuneError)
-			} else {
-				hi, lo := utf16.EncodeRune(r)
-				dst = appendUnit(appendUnit(dst, hi), lo)
-			}
-			i += n
-			start = i
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		switch c {
-		case '"', '\\':
-			dst = append(dst, '\\', c)
-		case '\b':
-			dst = append(dst, '\\', 'b')
-		case '\f':
-			dst = append(dst, '\\', 'f')
-		case '\n':
-			dst = append(dst, '\\', 'n')
-		case '\r':
-			dst = append(dst, '\\', 'r')
-		case '\t':
-			dst = append(dst, '\\', 't')
-		default:
-			dst = appendUnit(dst, rune(c))
-		}
-		i++
-		start = i
-	}
-	return append(append(dst, s[start:]...), '"')
-}
-
-func appendUnit(dst []byte, u rune) []byte {
-	return append(dst, '\\', 'u', upperHex[u>>12&15], upperHex[u>>8&15], upperHex[u>>4&15], upperHex[u&15])
+	return appendInt(dst, ms), nil
 }

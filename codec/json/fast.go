@@ -26,6 +26,8 @@ type decoder struct {
 	byName  map[string]int // for many fields
 	key     *decoder
 	elem    *decoder
+	owner   shape // of maps: of the objects that were read
+	era     int   // of owner
 }
 
 type decField struct {
@@ -100,14 +102,32 @@ func plainName(s string) bool {
 // reader is the fast reader.
 type reader struct {
 	lexer
-	vals  []data.Value    // elements of the arrays that are open
-	pairs []data.MapEntry // entries of the maps that are open
+	arena  data.Arena
+	shapes shapes
+	vals   []data.Value    // of the objects and arrays that are open and have many
+	pairs  []data.MapEntry // entries of the maps that are open and have keys of their own
+}
+
+// begin makes the reader ready for a document.
+func (r *reader) begin(text []byte) {
+	r.in, r.pos, r.depth = text, 0, 0
+	r.arena.Begin(len(text))
+}
+
+// end lets go of the document; of what was read of it, too, when it gave up.
+func (r *reader) end(gaveUp bool) {
+	r.in = nil
+	if gaveUp {
+		clear(r.vals)
+		clear(r.pairs)
+		r.vals, r.pairs = r.vals[:0], r.pairs[:0]
+	}
 }
 
 // value reads a value of d (nil: schemaless). ok is false when it gives up.
 func (r *reader) value(d *decoder) (v data.Value, ok bool) {
 	if d == nil {
-		return r.any()
+		return r.any(&r.shapes.top)
 	}
 	c := r.ws()
 	if c == 'n' {
@@ -124,12 +144,16 @@ func (r *reader) value(d *decoder) (v data.Value, ok bool) {
 		s, ok := r.str()
 		return data.OfText(s), ok
 	case data.Int8, data.Int16, data.Int32, data.Int64:
-		if c != '-' && (c < '0' || c > '9') || !r.number() {
-			return v, false
-		}
-		n := r.n
-		if !r.small {
-			n = wrapLong(r.lit)
+		n, end := plainInt(r.in, r.pos)
+		if end > 0 {
+			r.pos = end
+		} else {
+			if c != '-' && (c < '0' || c > '9') || !r.number() {
+				return v, false
+			}
+			if n = r.n; !r.small {
+				n = wrapLong(r.lit())
+			}
 		}
 		switch d.typ {
 		case data.Int8:
@@ -145,9 +169,9 @@ func (r *reader) value(d *decoder) (v data.Value, ok bool) {
 			return v, false
 		}
 		if d.typ == data.Float32 {
-			return data.OfFloat32(float32Of(r.lit)), true
+			return data.OfFloat32(float32Of(r.lit())), true
 		}
-		return data.OfFloat64(float64Of(r.lit)), true
+		return data.OfFloat64(r.float64()), true
 	case data.Boolean:
 		if c == 't' {
 			return data.OfBool(true), r.word("true")
@@ -164,10 +188,10 @@ func (r *reader) value(d *decoder) (v data.Value, ok bool) {
 		b, ok := decodeBase64(s)
 		return data.OfBytes(b), ok
 	case data.Array:
-		return r.array(d.elem, c)
+		return r.array(d.elem, c, &r.shapes.top)
 	case data.Map:
 		if d.object {
-			return r.object(d.elem, c)
+			return r.object(d.elem, c, r.shapes.of(d))
 		}
 		return r.tuples(d, c)
 	case data.Struct:
@@ -185,7 +209,7 @@ func (r *reader) structure(d *decoder, c byte) (v data.Value, ok bool) {
 	}
 	r.depth++
 	r.pos++
-	vals := make([]data.Value, len(d.fields))
+	st, vals := r.arena.Struct(d.schema)
 	next := 0 // the field that is expected
 	if r.ws() == '}' {
 		r.pos++
@@ -231,7 +255,7 @@ func (r *reader) structure(d *decoder, c byte) (v data.Value, ok bool) {
 			vals[i] = f.def
 		}
 	}
-	return data.OfStruct(data.NewStruct(d.schema, vals)), true
+	return data.OfStruct(st), true
 }
 
 // field reads a member's name and returns the index of the field of that name,
@@ -264,69 +288,6 @@ func (r *reader) field(d *decoder, next int) int {
 		}
 	}
 	return -1
-}
-
-func (r *reader) array(elem *decoder, c byte) (v data.Value, ok bool) {
-	if c != '[' || r.depth >= maxDepth {
-		return v, false
-	}
-	r.depth++
-	r.pos++
-	base := len(r.vals)
-	if r.ws() != ']' {
-		for {
-			e, ok := r.value(elem)
-			if !ok {
-				return v, false
-			}
-			r.vals = append(r.vals, e)
-			if c := r.ws(); c == ']' {
-				break
-			} else if c != ',' {
-				return v, false
-			}
-			r.pos++
-		}
-	}
-	r.pos++
-	r.depth--
-	out := make([]data.Value, len(r.vals)-base)
-	copy(out, r.vals[base:])
-	clear(r.vals[base:])
-	r.vals = r.vals[:base]
-	return data.OfArray(out), true
-}
-
-func (r *reader) object(elem *decoder, c byte) (v data.Value, ok bool) {
-	if c != '{' || r.depth >= maxDepth {
-		return v, false
-	}
-	r.depth++
-	r.pos++
-	base := len(r.pairs)
-	if r.ws() != '}' {
-		for {
-			name, ok := r.name()
-			if !ok {
-				return v, false
-			}
-			e, ok := r.value(elem)
-			if !ok {
-				return v, false
-			}
-			r.pairs = append(r.pairs, data.MapEntry{Key: data.OfText(name), Value: e})
-			if c := r.ws(); c == '}' {
-				break
-			} else if c != ',' {
-				return v, false
-			}
-			r.pos++
-			r.ws()
-		}
-	}
-	r.pos++
-	r.depth--
-	return r.take(base), true
 }
 
 func (r *reader) tuples(d *decoder, c byte) (v data.Value, ok bool) {
@@ -378,11 +339,10 @@ func (r *reader) tuples(d *decoder, c byte) (v data.Value, ok bool) {
 
 // take makes a map of the entries from base on.
 func (r *reader) take(base int) data.Value {
-	entries := make([]data.MapEntry, len(r.pairs)-base)
-	copy(entries, r.pairs[base:])
+	m := data.MapOf(r.pairs[base:])
 	clear(r.pairs[base:])
 	r.pairs = r.pairs[:base]
-	return data.OfMap(data.MapOf(entries))
+	return data.OfMap(m)
 }
 
 func (r *reader) logicalValue(d *decoder, c byte) (v data.Value, ok bool) {
@@ -407,40 +367,11 @@ func (r *reader) logicalValue(d *decoder, c byte) (v data.Value, ok bool) {
 	}
 	switch d.logical {
 	case data.LogicalDecimal:
-		return data.OfDecimal(decimalOf(r.lit)), true
+		return data.OfDecimal(decimalOf(r.lit())), true
 	case data.LogicalTimestamp:
 		return data.OfDate(r.n), r.small
 	case data.LogicalDate:
 		return data.OfDate(r.n * millisPerDay), r.isInt32()
 	}
 	return data.OfDate(r.n), r.isInt32() && r.n >= 0 && r.n <= millisPerDay
-}
-
-func (r *reader) any() (v data.Value, ok bool) {
-	switch c := r.ws(); c {
-	case '"':
-		s, ok := r.str()
-		return data.OfText(s), ok
-	case '{':
-		return r.object(nil, c)
-	case '[':
-		return r.array(nil, c)
-	case 't':
-		return data.OfBool(true), r.word("true")
-	case 'f':
-		return data.OfBool(false), r.word("false")
-	case 'n':
-		return data.Null, r.word("null")
-	default:
-		if c != '-' && (c < '0' || c > '9') || !r.number() {
-			return v, false
-		}
-		switch {
-		case r.small:
-			return data.OfInt64(r.n), true
-		case r.isInt:
-			return data.OfInt64(wrapLong(r.lit)), true
-		}
-		return data.OfFloat64(float64Of(r.lit)), true
-	}
 }

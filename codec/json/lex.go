@@ -25,10 +25,12 @@ type lexer struct {
 	depth int
 
 	// The last number.
-	lit   []byte
+	at    int   // where it is, up to pos
 	isInt bool  // no fraction and no exponent
 	small bool  // isInt, and n holds it
 	n     int64 // its value
+	exact bool  // not isInt, and f holds it
+	f     float64
 }
 
 // ws skips white space and returns the next byte, 0 at the end.
@@ -54,31 +56,27 @@ var plainByte = func() (t [256]bool) {
 // str reads a string; pos is at its opening quote. The result shares the text
 // where it has no escapes and is proper UTF-8.
 func (l *lexer) str() ([]byte, bool) {
-	start := l.pos + 1
-	i := start
 	in := l.in
+	start := l.pos + 1
+	i, end := plainText(in, start)
+	if end {
+		l.pos = i + 1
+		return in[start:i:i], true
+	}
 	high := false
-	for i < len(in) {
-		c := in[i]
-		if plainByte[c] {
-			i++
-			continue
-		}
-		if c == '"' {
-			s := in[start:i:i]
-			if high && !utf8.Valid(s) {
-				return l.strSlow()
-			}
-			l.pos = i + 1
-			return s, len(s) <= maxStringUnits || units(s) <= maxStringUnits
-		}
-		if c < 0x80 {
-			return l.strSlow() // an escape, or a control character
-		}
-		high = true
+	for i < len(in) && (plainByte[in[i]] || in[i] >= 0x80) {
+		high = high || in[i] >= 0x80
 		i++
 	}
-	return nil, false
+	if i >= len(in) {
+		return nil, false
+	}
+	s := in[start:i:i]
+	if in[i] != '"' || high && !utf8.Valid(s) {
+		return l.strSlow() // an escape, a control character, or other bytes
+	}
+	l.pos = i + 1
+	return s, len(s) <= maxStringUnits || units(s) <= maxStringUnits
 }
 
 // units returns the length of s in Java's chars.
@@ -223,12 +221,29 @@ func unhex(c byte) int {
 	return -1
 }
 
+// exactDigits is how many decimal digits a float64 holds without loss.
+const exactDigits = 15
+
+// powersOfTen are exact in a float64.
+var powersOfTen = [exactDigits + 1]float64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15}
+
+// float64 returns the last number, which need not have a fraction.
+func (l *lexer) float64() float64 {
+	if l.exact {
+		return l.f
+	}
+	return float64Of(l.lit())
+}
+
+// lit is the text of the last number, until something else is read.
+func (l *lexer) lit() []byte { return l.in[l.at:l.pos:l.pos] }
+
 // number reads a number; pos is at its sign or first digit. Leading zeros are
 // allowed, as Kafka Connect configures Jackson.
 func (l *lexer) number() bool {
 	in := l.in
-	start := l.pos
-	i := start
+	i := l.pos
+	l.at = i
 	neg := false
 	if i < len(in) && in[i] == '-' {
 		neg = true
@@ -240,11 +255,7 @@ func (l *lexer) number() bool {
 	}
 	zeros := i - first
 	first = i
-	v := uint64(0)
-	for i < len(in) && in[i]-'0' <= 9 {
-		v = v*10 + uint64(in[i]-'0')
-		i++
-	}
+	v, i := moreDigits(in, 0, i)
 	digits := i - first
 	if digits == 0 {
 		if zeros == 0 {
@@ -252,23 +263,29 @@ func (l *lexer) number() bool {
 		}
 		digits = 1 // the last zero counts
 	}
-	l.isInt = true
+	l.isInt, l.exact = true, false
 	if i < len(in) && (in[i] == '.' || in[i]|0x20 == 'e') {
 		l.isInt = false
 		frac := 0
 		if in[i] == '.' {
 			i++
 			first = i
-			for i < len(in) && in[i]-'0' <= 9 {
-				i++
-			}
+			v, i = moreDigits(in, v, i)
 			frac = i - first
 			if frac == 0 {
 				return false
 			}
 			digits += frac
+			if l.exact = digits <= exactDigits; l.exact {
+				// Both are exact, so that their quotient is rounded once, as it should be.
+				l.f = float64(v) / powersOfTen[frac]
+				if neg && v != 0 {
+					l.f = -l.f
+				}
+			}
 		}
 		if i < len(in) && in[i]|0x20 == 'e' {
+			l.exact = false
 			i++
 			expNeg := false
 			if i < len(in) && (in[i] == '+' || in[i] == '-') {
@@ -286,7 +303,6 @@ func (l *lexer) number() bool {
 			digits += n
 		}
 	}
-	l.lit = in[start:i:i]
 	l.small = l.isInt && digits <= 18
 	if l.small {
 		l.n = int64(v)

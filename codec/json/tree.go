@@ -79,7 +79,7 @@ func (l *lexer) tree() (*node, bool) {
 		if c != '-' && (c < '0' || c > '9') || !l.number() {
 			return nil, false
 		}
-		return &node{typ: numberNode, text: l.lit, isInt: l.isInt, int32: l.isInt32()}, true
+		return &node{typ: numberNode, text: l.lit(), isInt: l.isInt, int32: l.isInt32()}, true
 	}
 }
 
