@@ -165,11 +165,11 @@ func (v Value) IsNull() bool { return v == Value{} }
 // Int returns the number of a KindInt8 to KindInt64 value, and the milliseconds
 // of a KindDate value. It is 0 for other kinds but KindBoolean (0 or 1).
 func (v Value) Int() int64 {
-	switch v.Kind() {
-	case KindInt8, KindInt16, KindInt32, KindInt64, KindBoolean, KindDate:
-		return int64(v.n)
+	const whole = 1<<KindInt8 | 1<<KindInt16 | 1<<KindInt32 | 1<<KindInt64 | 1<<KindBoolean | 1<<KindDate
+	if whole>>v.Kind()&1 == 0 {
+		return 0
 	}
-	return 0
+	return int64(v.n)
 }
 
 // Float returns the number of a KindFloat32 or KindFloat64 value, 0 for others.
@@ -198,7 +198,7 @@ func (v Value) Str() string {
 // Bytes returns the bytes of a KindBytes or KindString value without copying;
 // the caller must not write to them. It is nil for other kinds, never for these.
 func (v Value) Bytes() []byte {
-	if v.Kind() != KindBytes && v.Kind() != KindString {
+	if k := v.Kind(); k != KindBytes && k != KindString {
 		return nil
 	}
 	if v.length() == 0 {
