@@ -347,7 +347,7 @@ func (p *literalParser) mapping(at int) (typed, error) {
 // aligned makes a map of entries, which are those of a parser. Of two with an equal
 // key the later counts, before the conversion and after it.
 func (p *literalParser) aligned(ks, vs *data.Schema, entries []data.MapEntry) (typed, error) {
-	m := data.MapOf(p.room.copyEntries(entries))
+	m := data.MapOf(entries)
 	if ks == nil {
 		return typed{schema: p.room.mapOf(nil, nil), value: data.OfMap(m)}, nil
 	}
@@ -356,11 +356,12 @@ func (p *literalParser) aligned(ks, vs *data.Schema, entries []data.MapEntry) (t
 		same = same && e.Key.Kind() == kindOf(ks) && (vs == nil || e.Value.Kind() == kindOf(vs))
 	}
 	if !same {
-		out := append(make([]data.MapEntry, 0, m.Len()), m.Entries()...)
-		for i := range out {
-			if align(ks, &out[i].Key) != nil || align(vs, &out[i].Value) != nil {
+		out := make([]data.MapEntry, 0, m.Len())
+		for _, e := range m.Entries() {
+			if align(ks, &e.Key) != nil || align(vs, &e.Value) != nil {
 				return typed{}, errLiteral
 			}
+			out = append(out, e)
 		}
 		m = data.MapOf(out)
 	}

@@ -9,10 +9,9 @@ const roomSchemas = 64
 // come again, so that equal ones are one, and memory for elements. A nil room makes
 // all anew. It is not safe for concurrent use.
 type literalRoom struct {
-	arrays  map[*data.Schema]*data.Schema
-	maps    map[[2]*data.Schema]*data.Schema
-	elems   data.Chunks[data.Value]
-	entries data.Chunks[data.MapEntry]
+	arrays map[*data.Schema]*data.Schema
+	maps   map[[2]*data.Schema]*data.Schema
+	elems  data.Chunks[data.Value]
 }
 
 // arrayOf is the schema of arrays whose elements have schema elem, which may be nil.
@@ -52,15 +51,5 @@ func (r *literalRoom) copyElems(vs []data.Value) []data.Value {
 	}
 	out := r.elems.Take(len(vs))
 	copy(out, vs)
-	return out
-}
-
-// copyEntries is copyElems for entries, which the caller may move about.
-func (r *literalRoom) copyEntries(es []data.MapEntry) []data.MapEntry {
-	if r == nil {
-		return append([]data.MapEntry(nil), es...)
-	}
-	out := r.entries.Take(len(es))
-	copy(out, es)
 	return out
 }

@@ -131,6 +131,17 @@ func (m *MapValue) GetKey(key Value) (Value, bool) {
 	return Null, false
 }
 
+// Ref returns where the value under a string key lies: it never changes. Without such
+// a key it is a null.
+func (m *MapValue) Ref(key string) *Value {
+	if m.Len() > 0 {
+		if i := m.keys.find(OfString(key)); i >= 0 {
+			return &m.values()[i]
+		}
+	}
+	return new(Value)
+}
+
 func (m *MapValue) equal(o *MapValue) bool {
 	if m == o {
 		return true
