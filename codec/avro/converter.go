@@ -23,6 +23,7 @@ type Converter struct {
 	last    readKey
 	lastRd  *read
 	run     run
+	arena   data.Arena
 }
 
 // written is what is kept for a Connect schema.
@@ -197,7 +198,7 @@ func (c *Converter) ToConnect(topic string, b []byte) (*data.Schema, data.Value,
 	if rd.raw {
 		v, err = rawValue(rd.dec, rest)
 	} else {
-		v, _, err = decodeRecord(rd.dec, rest)
+		v, _, err = decodeRecord(rd.dec, rest, &c.arena)
 	}
 	switch {
 	case err != nil:

@@ -68,6 +68,7 @@ var (
 
 // reader reads one record. Strings and bytes of the result share its bytes.
 type reader struct {
+	arena *data.Arena
 	b     []byte
 	at    int // what is before it has been read; cutting b off would cost a write barrier each time
 	depth int
@@ -224,7 +225,7 @@ func (r *reader) composite(d *decoder) (data.Value, error) {
 				return data.Null, errLength
 			}
 		}
-		st, vals := data.AllocStruct(d.schema)
+		st, vals := r.arena.Struct(d.schema)
 		return data.OfStruct(st), r.fields(d, vals)
 	case decNullable, decUnion:
 		i, err := r.long()
@@ -241,7 +242,7 @@ func (r *reader) composite(d *decoder) (data.Value, error) {
 			}
 			return r.decode(b)
 		}
-		st, vals := data.AllocStruct(d.schema)
+		st, vals := r.arena.Struct(d.schema)
 		vals[d.places[i]], err = r.decode(b)
 		return data.OfStruct(st), err
 	case decArray:
@@ -290,7 +291,7 @@ func (r *reader) array(d *decoder) (data.Value, error) {
 			return data.OfArray(out), err
 		}
 		if out == nil && d.elem.min > 0 {
-			out = make([]data.Value, 0, n)
+			out = r.arena.Values(n)[:0]
 		}
 		for range n {
 			from := r.at
@@ -404,9 +405,11 @@ func init() { // the decoder contains itself
 		{op: decLong, schema: data.Int64Schema}, {op: decString}, {op: decArray, elem: anyDecoder}, {op: decEntries, key: anyDecoder, elem: anyDecoder}}
 }
 
-// decodeRecord reads one record and returns what follows it, which Java ignores.
-func decodeRecord(d *decoder, b []byte) (v data.Value, rest []byte, err error) {
-	r := reader{b: b}
+// decodeRecord reads one record, whose values are of the arena, and returns what
+// follows it, which Java ignores.
+func decodeRecord(d *decoder, b []byte, arena *data.Arena) (v data.Value, rest []byte, err error) {
+	arena.Begin(len(b))
+	r := reader{arena: arena, b: b}
 	v, err = r.decode(d)
 	return v, r.b[r.at:], err
 }

@@ -50,7 +50,7 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		v, rest, err := decodeRecord(d, b)
+		v, rest, err := decodeRecord(d, b, new(data.Arena))
 		runtime.ReadMemStats(&after)
 		// An item without bytes costs a struct and its slot.
 		if used := after.TotalAlloc - before.TotalAlloc; used > uint64(len(b))*1000+emptyItems*200 {
@@ -99,7 +99,7 @@ func FuzzSchema(f *testing.F) {
 			if err != nil {
 				continue
 			}
-			v, _, err := decodeRecord(d, b)
+			v, _, err := decodeRecord(d, b, new(data.Arena))
 			if err != nil || s == nil {
 				continue
 			}
@@ -142,7 +142,7 @@ func TestHostileLengths(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			_, _, err := decodeRecord(d, b)
+			_, _, err := decodeRecord(d, b, new(data.Arena))
 			runtime.ReadMemStats(&after)
 			if err == nil {
 				t.Error("it was read")

@@ -38,7 +38,7 @@ func decodeWith(o *options, text string, b []byte) (*data.Schema, data.Value, er
 	if err != nil {
 		return nil, data.Null, err
 	}
-	v, rest, err := decodeRecord(d, b)
+	v, rest, err := decodeRecord(d, b, new(data.Arena))
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%d bytes are left", len(rest))
 	}

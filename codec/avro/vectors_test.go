@@ -153,7 +153,7 @@ func (a *answer) read(text string, b []byte, version *int) (*data.Schema, data.V
 	if err != nil {
 		return fail(err)
 	}
-	val, rest, err := decodeRecord(d, b)
+	val, rest, err := decodeRecord(d, b, new(data.Arena))
 	if err == nil && len(rest) > 0 {
 		err = errors.New("bytes are left")
 	}
