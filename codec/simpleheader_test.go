@@ -78,7 +78,7 @@ func TestLongHeadersAreLetGo(t *testing.T) {
 
 func TestHeaderAllocations(t *testing.T) {
 	for text, most := range map[string]float64{"eu-west": 0, "4bf92f3577b34da6a3ce929d0e0e4736": 0, "12": 0, "19.99": 0, "2017-01-03": 0,
-		"2017-01-03T06:30:01.864Z": 0, `["eu","west"]`: 0.1, `{"a":1,"b":2}`: 1.1} {
+		"2017-01-03T06:30:01.864Z": 0, `["eu","west"]`: 0.1, `{"a":1,"b":2}`: 2} {
 		c := &SimpleHeaderConverter{}
 		in := []byte(text)
 		n := testing.AllocsPerRun(200, func() {
