@@ -45,7 +45,7 @@ func TestClient(t *testing.T) {
 
 	var notHere *cluster.NotHere
 	b.nodes.fail = &cluster.NotHere{Why: "not the leader"}
-	if err := c.Acknowledge(ctx, b.url, acks); !errors.As(err, &notHere) || err != error(notHere) || notHere.Why != "not the leader" {
+	if err := c.Acknowledge(ctx, b.url, acks); !errors.As(err, &notHere) || notHere.Why != "not the leader" {
 		t.Errorf("not here: %v", err)
 	}
 	b.nodes.fail = cluster.Errorf(404, "There is no node x")

@@ -62,7 +62,7 @@ const emptyItems = 1 << 16
 var (
 	errShort  = errors.New("the record ends early")
 	errLength = errors.New("a length is negative or beyond the record's end")
-	errVarint = errors.New("Invalid long encoding") //nolint:staticcheck // Avro's own message
+	errVarint = errors.New("Invalid long encoding")
 	errDecode = errors.New("the record nests too deeply")
 )
 
@@ -97,7 +97,7 @@ func (r *reader) long() (int64, error) {
 func (r *reader) int() (int64, error) {
 	v, err := r.long()
 	if err == nil && v != int64(int32(v)) { //nolint:gosec // that is the question
-		return 0, errors.New("Invalid int encoding") //nolint:staticcheck // Avro's own message
+		return 0, errors.New("Invalid int encoding")
 	}
 	return v, err
 }

@@ -100,7 +100,6 @@ func (w *wild) schema(depth int) *data.Schema {
 			b.Param(fixedSizeParam, "12")
 		}
 	case 11:
-		b = data.NewSchema([]data.Type{data.Int32, data.Int32, data.Int64}[rapid.IntRange(0, 2).Draw(w.t, "l")])
 		b = map[string]func() *data.SchemaBuilder{
 			"date":      func() *data.SchemaBuilder { return data.NewSchema(data.Int32).Name(data.DateName).Version(1) },
 			"time":      func() *data.SchemaBuilder { return data.NewSchema(data.Int32).Name(data.TimeName).Version(1) },

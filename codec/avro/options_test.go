@@ -2,6 +2,7 @@ package avro
 
 import (
 	"encoding/hex"
+	"errors"
 	"strings"
 	"testing"
 
@@ -189,7 +190,7 @@ func TestRecursive(t *testing.T) {
 	for range 2 * schema.MaxDepth {
 		deep = node(next, 0, deep)
 	}
-	if _, _, err := encodeWith(defaults(), s, node(s, 0, deep)); err != errEncodeDepth {
+	if _, _, err := encodeWith(defaults(), s, node(s, 0, deep)); !errors.Is(err, errEncodeDepth) {
 		t.Errorf("a list of %d: %v", 2*schema.MaxDepth, err)
 	}
 }

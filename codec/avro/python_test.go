@@ -37,12 +37,13 @@ func TestFastavro(t *testing.T) {
 		_ = cmd.Wait()
 	}()
 	answers := bufio.NewReader(out)
-	compared := 0
+	drawn, compared := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
 		o := &options{metadata: true, flattenSingle: true, enhanced: rapid.Bool().Draw(t, "enhanced")}
 		// Python has one kind of whole number, so it cannot tell int from long in a union.
 		s := (&names{strict: true}).anySchema(t, 3)
 		v := anyValue(t, s)
+		drawn++
 		if v.IsNull() {
 			return
 		}
@@ -75,8 +76,8 @@ func TestFastavro(t *testing.T) {
 		}
 		compared++
 	})
-	if compared < 20 {
-		t.Errorf("only %d records were compared", compared)
+	if 2*compared < drawn {
+		t.Errorf("only %d of %d records were compared", compared, drawn)
 	}
 }
 

@@ -233,10 +233,10 @@ func property(name string, f flags) (set, string) {
 	}
 	var s set
 	ok := false
-	switch prefix := name[:min(2, len(name))]; {
-	case prefix == "In":
+	switch name[:min(2, len(name))] {
+	case "In":
 		s, ok = block(name[2:])
-	case prefix == "Is":
+	case "Is":
 		if s, ok = binary(name[2:]); ok {
 			s = caseless(name[2:], s, f)
 		} else if s, ok = unicodePosix(name[2:], f); ok {

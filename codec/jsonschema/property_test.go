@@ -16,8 +16,6 @@ import (
 	"github.com/troupeio/troupe/internal/golden"
 )
 
-const millisPerDay = 86_400_000
-
 // anySchema draws a schema that JSON Schema can carry there and back.
 func anySchema(t *rapid.T, depth int) *data.Schema { return new(drawn).schema(t, depth) }
 

@@ -1,6 +1,7 @@
 package protobuf
 
 import (
+	"errors"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -216,8 +217,7 @@ func (p *decMessage) merge(f *decField, b []byte) (data.Value, error) {
 		} else if other != nil && f.oneof != nil && other.oneof == f.oneof && other.takes(typ) {
 			// Another member has taken the place. What it took it from has to be
 			// a message all the same.
-			switch _, err := p.joined(f, all); err { //nolint:errorlint // they are returned as they are
-			case errWire, errUTF8, errDepth, errParts:
+			if _, err := p.joined(f, all); isOfWire(err) {
 				return data.Null, err
 			}
 			all = nil
@@ -225,6 +225,11 @@ func (p *decMessage) merge(f *decField, b []byte) (data.Value, error) {
 		b = b[n+size:]
 	}
 	return p.joined(f, all)
+}
+
+// isOfWire reports whether an error is about the bytes, whatever they mean.
+func isOfWire(err error) bool {
+	return errors.Is(err, errWire) || errors.Is(err, errUTF8) || errors.Is(err, errDepth) || errors.Is(err, errParts)
 }
 
 // joined reads a message whose parts have been put together. The first of them was

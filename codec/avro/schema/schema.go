@@ -193,7 +193,7 @@ func (p *parser) byName(name, space string) (*Schema, error) {
 	if s, ok := p.names[name]; ok {
 		return s, nil
 	}
-	return nil, fmt.Errorf("Undefined name: %q", name) //nolint:staticcheck // Avro's own message
+	return nil, fmt.Errorf("Undefined name: %q", name)
 }
 
 func (p *parser) union(list []any, space string, depth int) (*Schema, error) {
@@ -205,10 +205,10 @@ func (p *parser) union(list []any, space string, depth int) (*Schema, error) {
 			return nil, err
 		}
 		if b.Type == Union {
-			return nil, fmt.Errorf("Nested union: %s", AppendJSON(nil, list)) //nolint:staticcheck // Avro's own message
+			return nil, fmt.Errorf("Nested union: %s", AppendJSON(nil, list))
 		}
 		if seen[b.FullName()] {
-			return nil, fmt.Errorf("Duplicate in union:%s", b.FullName()) //nolint:staticcheck // Avro's own message
+			return nil, fmt.Errorf("Duplicate in union:%s", b.FullName())
 		}
 		seen[b.FullName()] = true
 		s.Branches = append(s.Branches, b)
@@ -250,7 +250,7 @@ func (p *parser) complex(t Type, obj Object, space string, depth int) (*Schema, 
 			return nil, err
 		}
 		if _, dup := p.names[s.FullName()]; dup {
-			return nil, fmt.Errorf("Can't redefine: %s", s.FullName()) //nolint:staticcheck // Avro's own message
+			return nil, fmt.Errorf("Can't redefine: %s", s.FullName())
 		}
 		p.names[s.FullName()] = s
 		if d, ok := obj.Get("doc"); ok {
@@ -364,7 +364,7 @@ func (p *parser) fields(s *Schema, obj Object, depth int) error {
 			return fmt.Errorf("a field of %s has no name", s.FullName())
 		}
 		if seen[f.Name] {
-			return fmt.Errorf("Duplicate field %s in record %s", f.Name, s.FullName()) //nolint:staticcheck // Avro's own message
+			return fmt.Errorf("Duplicate field %s in record %s", f.Name, s.FullName())
 		}
 		seen[f.Name] = true
 		typ, ok := fo.Get("type")

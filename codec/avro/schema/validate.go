@@ -76,7 +76,7 @@ func (s *Schema) validate(seen map[*Schema]bool, check *fitting) error {
 			return fmt.Errorf("the record %s: %w", s.FullName(), err)
 		}
 		if f.HasDefault && !check.fits(f.Schema, f.Default, 0) {
-			return fmt.Errorf("Invalid default for field %s: %s not a %s", f.Name, AppendJSON(nil, f.Default), f.Schema.FullName()) //nolint:staticcheck // Avro's own message
+			return fmt.Errorf("Invalid default for field %s: %s not a %s", f.Name, AppendJSON(nil, f.Default), f.Schema.FullName())
 		}
 		if err := f.Schema.validate(seen, check); err != nil {
 			return err

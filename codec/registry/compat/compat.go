@@ -55,7 +55,7 @@ func Parse(s *registry.Schema, deps []registry.Dependency) (*Parsed, error) {
 		p.kind = registry.Avro
 		p.avro, err = schema.Parse(s.Text, registry.Texts(deps)...)
 	default:
-		err = fmt.Errorf("Invalid schema type %s", s.Type) //nolint:staticcheck // the registry's words
+		err = fmt.Errorf("Invalid schema type %s", s.Type)
 	}
 	if err != nil {
 		return nil, err

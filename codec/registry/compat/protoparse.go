@@ -78,17 +78,17 @@ func canonicalProtobuf(text string) (string, error) {
 
 // read reads the messages of a file and their fields. It is no compiler: what it does
 // not know it steps over.
-func (out *proto) read(text string, imported bool) error {
+func (p *proto) read(text string, imported bool) error {
 	tokens, err := protoTokens(text)
 	if err != nil {
 		return err
 	}
-	p := &protoParser{tokens: tokens, out: out, imported: imported}
-	if err := p.body(nil, "", false); err != nil {
+	parser := &protoParser{tokens: tokens, out: p, imported: imported}
+	if err := parser.body(nil, "", false); err != nil {
 		return err
 	}
 	if !imported {
-		out.pkg = p.pkg
+		p.pkg = parser.pkg
 	}
 	return nil
 }
