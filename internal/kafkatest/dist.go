@@ -49,11 +49,12 @@ func Fetch(ctx context.Context) (Dist, error) {
 }
 
 // FetchAvroData does the same for the fork of Confluent's AvroData (see the script),
-// and returns its jars. They need Kafka's beside them.
+// and returns its jars. They need Kafka's beside them. The error is [ErrUnavailable]
+// when they cannot be fetched, too: what the fork answers is recorded as well.
 func FetchAvroData(ctx context.Context) ([]string, error) {
 	dir, err := fetch(ctx, "AvroData", "--avrodata")
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return filepath.Glob(filepath.Join(dir, "libs", "*.jar"))
 }
