@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"syscall"
 
+	"github.com/troupeio/troupe/actors/memory"
 	"github.com/troupeio/troupe/actors/telemetry"
 	"github.com/troupeio/troupe/connectors"
 )
@@ -72,7 +73,7 @@ func (f *fatal) Error() string { return f.err.Error() }
 func (f *fatal) Unwrap() error { return f.err }
 
 func main() {
-	keepMemoryLimit()
+	memory.Keep()
 	err := run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	if err == nil {
 		return
