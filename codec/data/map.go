@@ -14,6 +14,7 @@ type MapEntry struct{ Key, Value Value }
 type MapKeys struct {
 	keys  []Value        // no two are equal
 	index map[string]int // of string keys; only for larger maps
+	other bool           // some are no strings
 }
 
 const mapScan = 12 // up to this many entries a scan beats a hash
@@ -22,6 +23,9 @@ const mapScan = 12 // up to this many entries a scan beats a hash
 // to. It takes over the slice.
 func NewMapKeys(keys []Value) *MapKeys {
 	k := &MapKeys{keys: keys}
+	for i := range keys {
+		k.other = k.other || keys[i].Kind() != KindString
+	}
 	if len(keys) > mapScan {
 		k.index = make(map[string]int, len(keys))
 		for i := range keys {
@@ -64,8 +68,8 @@ type ownMap struct {
 	k MapKeys
 }
 
-func newOwnMap(keys, vals []Value, index map[string]int) *MapValue {
-	own := &ownMap{k: MapKeys{keys, index}}
+func newOwnMap(keys MapKeys, vals []Value) *MapValue {
+	own := &ownMap{k: keys}
 	own.m = mapValue(&own.k, vals)
 	return &own.m
 }
@@ -97,6 +101,9 @@ func (m *MapValue) Len() int {
 	}
 	return len(m.keys.keys)
 }
+
+// StringKeys reports whether all keys are strings.
+func (m *MapValue) StringKeys() bool { return m == nil || m.keys == nil || !m.keys.other }
 
 // KeyAt returns the key of entry i.
 func (m *MapValue) KeyAt(i int) Value { return m.keys.keys[i] }
@@ -194,6 +201,7 @@ func (b *MapBuilder) own() {
 		return
 	}
 	b.keys.keys = append(make([]Value, 0, cap(b.vals)), b.of.keys...)
+	b.keys.other = b.of.other
 	if b.of.index != nil {
 		b.keys.index = make(map[string]int, cap(b.vals))
 		for k, i := range b.of.index {
@@ -206,6 +214,7 @@ func (b *MapBuilder) own() {
 // add puts an entry whose key is not there yet.
 func (b *MapBuilder) add(key, value Value) {
 	b.keys.keys = append(b.keys.keys, key)
+	b.keys.other = b.keys.other || key.Kind() != KindString
 	b.vals = append(b.vals, value)
 	n := len(b.keys.keys)
 	switch {
@@ -227,7 +236,7 @@ func (b *MapBuilder) Build() *MapValue {
 		m := mapValue(b.of, b.vals)
 		return &m
 	}
-	return newOwnMap(b.keys.keys, b.vals, b.keys.index)
+	return newOwnMap(b.keys, b.vals)
 }
 
 // CopyMap returns a builder that holds the entries of m, with room for extra

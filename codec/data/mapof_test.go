@@ -46,3 +46,30 @@ func TestMapOfIsLinear(t *testing.T) {
 		t.Errorf("%d entries", m.Len())
 	}
 }
+
+func TestStringKeys(t *testing.T) {
+	text, number := MapEntry{OfString("a"), Null}, MapEntry{OfInt32(1), Null}
+	added := CopyMap(NewMap([]MapEntry{text}), 1)
+	added.Put(Null, Null)
+	of := CopyMap(NewMap([]MapEntry{number}), 1)
+	of.Put(OfString("b"), Null) // takes the keys over
+	var many []MapEntry
+	for i := range 2 * mapScan {
+		many = append(many, MapEntry{OfString(string(rune('a' + i))), Null})
+	}
+	for _, tt := range []struct {
+		m    *MapValue
+		want bool
+	}{
+		{nil, true}, {&MapValue{}, true}, {NewMap([]MapEntry{text}), true}, {NewMap([]MapEntry{text, number}), false}, {added.Build(), false},
+		{of.Build(), false}, {MapOf(many), true}, {MapOf(append(many, number)), false}, {NewMap(many), true},
+		{OfMap(NewMap([]MapEntry{number})).Map(), false},
+	} {
+		if got := tt.m.StringKeys(); got != tt.want {
+			t.Errorf("%v: all keys are strings: %v, want %v", OfMap(tt.m), got, tt.want)
+		}
+	}
+	if keys := NewMapKeys([]Value{OfString("a"), OfInt32(1)}); !keys.other {
+		t.Error("keys of two kinds count as strings")
+	}
+}

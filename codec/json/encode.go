@@ -224,7 +224,7 @@ func (c *Converter) encodeObject(dst []byte, key, elem *encoder, m *data.MapValu
 	if depth++; depth > maxDepth {
 		return dst, errDepth
 	}
-	if _, has := m.GetKey(data.Null); has {
+	if !m.StringKeys() && hasNullKey(m) {
 		var b data.MapBuilder
 		for _, p := range m.Entries() {
 			if !p.Key.IsNull() {
@@ -247,19 +247,25 @@ func (c *Converter) encodeObject(dst []byte, key, elem *encoder, m *data.MapValu
 	}
 	var err error
 	dst = append(dst, '{')
-	for i, p := range m.Entries() {
+	for i := range m.Len() {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		if p.Key.Kind() != data.KindString {
-			return dst, data.Errorf("Invalid type for STRING: class %s", p.Key.Kind().JavaClass())
+		k := m.KeyAt(i)
+		if k.Kind() != data.KindString {
+			return dst, data.Errorf("Invalid type for STRING: class %s", k.Kind().JavaClass())
 		}
-		dst = append(appendString(dst, p.Key.Str()), ':')
-		if dst, err = c.encode(dst, elem, p.Value, depth); err != nil {
+		dst = append(appendString(dst, k.Str()), ':')
+		if dst, err = c.encode(dst, elem, m.At(i), depth); err != nil {
 			return dst, err
 		}
 	}
 	return append(dst, '}'), nil
+}
+
+func hasNullKey(m *data.MapValue) bool {
+	_, has := m.GetKey(data.Null)
+	return has
 }
 
 func (c *Converter) encodeAny(dst []byte, v data.Value, depth int) ([]byte, error) {
@@ -269,10 +275,8 @@ func (c *Converter) encodeAny(dst []byte, v data.Value, depth int) ([]byte, erro
 	case data.KindArray:
 		return c.encodeArray(dst, nil, v, depth)
 	case data.KindMap:
-		for _, p := range v.Map().Entries() {
-			if p.Key.Kind() != data.KindString {
-				return c.encodePairs(dst, nil, nil, v.Map(), depth)
-			}
+		if !v.Map().StringKeys() {
+			return c.encodePairs(dst, nil, nil, v.Map(), depth)
 		}
 		return c.encodeObject(dst, nil, nil, v.Map(), depth)
 	case data.KindStruct:
