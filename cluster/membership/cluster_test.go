@@ -166,7 +166,10 @@ func (w *world) want(n *node, id, story string) {
 
 // TestDeathIsSeenInTime prints how long a death takes to be seen. The bound is what
 // the defaults allow: up to two intervals until the first probe, one for it, and four
-// of suspicion; in larger groups one more until others confirm it.
+// of suspicion; in larger groups one more until others confirm it. The first probe is a
+// matter of chance in these: each of seven nodes asks the other seven in an order of its
+// own, and in one group of four hundred none has come to the dead one after four
+// intervals, in one of a million after six.
 func TestDeathIsSeenInTime(t *testing.T) {
 	for _, size := range []int{3, 5, 8} {
 		t.Run(fmt.Sprint(size, " nodes"), func(t *testing.T) {
@@ -200,7 +203,11 @@ func TestDeathIsSeenInTime(t *testing.T) {
 				})
 			}
 			t.Logf("seen after %v to %v", least.Round(time.Millisecond), most.Round(time.Millisecond))
-			if most > 2*time.Second {
+			bound := 2 * time.Second
+			if size == 8 {
+				bound += 400 * time.Millisecond
+			}
+			if most > bound {
 				t.Errorf("a death was seen after %v only", most)
 			}
 		})
