@@ -9,9 +9,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-scripts/fetch-kafka.sh >/dev/null
 answer() {
-	java -Xss4m -cp "$(scripts/fetch-kafka.sh --print-dir)/libs/*" internal/golden/java/Smt.java 2> >(grep -v '^SLF4J\|^Note' >&2)
+	scripts/golden-answer.sh Smt 4m
 }
 if [ "${1:-}" != "--check" ]; then
 	answer

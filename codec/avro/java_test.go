@@ -75,7 +75,8 @@ func askAvroData(t *testing.T, vs []*vector) {
 	}
 	dir := t.TempDir()
 	if err == nil {
-		err = dist.Compile(t.Context(), dir, jars, filepath.Join("testdata", "AvroOracle.java"))
+		err = dist.Compile(t.Context(), dir, jars, filepath.Join("testdata", "AvroOracle.java"),
+			filepath.Join("..", "..", "internal", "golden", "java", "Vectors.java"))
 	}
 	if errors.Is(err, kafkatest.ErrUnavailable) {
 		t.Skip(err)

@@ -4,31 +4,22 @@ import com.fasterxml.jackson.core.StreamWriteConstraints;
 import com.fasterxml.jackson.core.json.JsonWriteFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
-import java.math.BigDecimal;
-import java.math.BigInteger;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Base64;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.TimeZone;
-import java.util.TreeMap;
-import org.apache.kafka.connect.data.Field;
 import org.apache.kafka.connect.data.Schema;
 import org.apache.kafka.connect.data.SchemaAndValue;
-import org.apache.kafka.connect.data.SchemaBuilder;
 import org.apache.kafka.connect.data.SchemaProjector;
-import org.apache.kafka.connect.data.Struct;
 import org.apache.kafka.connect.data.Values;
 import org.apache.kafka.connect.json.JsonConverter;
 import org.apache.kafka.connect.storage.Converter;
@@ -46,6 +37,8 @@ public class Converters {
             .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(100_000).maxNumberLength(100_000)
                     .maxStringLength(Integer.MAX_VALUE).build())
             .streamWriteConstraints(StreamWriteConstraints.builder().maxNestingDepth(100_000).build()).build());
+
+    static final Vectors VECTORS = new Vectors();
 
     public static void main(String[] args) throws Exception {
         TimeZone.setDefault(TimeZone.getTimeZone("UTC"));
@@ -121,19 +114,19 @@ public class Converters {
         String topic = text(row, "topic");
         String header = text(row, "header");
         if (row.has("source")) {
-            Schema source = schema(row.get("source"));
-            Schema target = schema(row.get("target"));
-            Object value = value(row.get("value"), source);
+            Schema source = VECTORS.schema(row.get("source"));
+            Schema target = VECTORS.schema(row.get("target"));
+            Object value = VECTORS.value(row.get("value"), source);
             run(row, "project", () -> {
                 Object got = SchemaProjector.project(source, value, target);
-                row.set("output", describe(target, got));
+                row.set("output", VECTORS.describe(got, target));
             });
             return;
         }
         if (row.path("direction").asText().equals("convert")) {
-            Schema schema = schema(row.get("schema"));
-            Object value = value(row.get("value"), schema);
-            run(row, "convert", () -> row.set("output", describe(null, convert(row.get("target").asText(), schema, value))));
+            Schema schema = VECTORS.schema(row.get("schema"));
+            Object value = VECTORS.value(row.get("value"), schema);
+            run(row, "convert", () -> row.set("output", VECTORS.describe(convert(row.get("target").asText(), schema, value), null)));
             return;
         }
         Converter converter = null;
@@ -168,8 +161,8 @@ public class Converters {
         switch (row.get("direction").asText()) {
             case "fromConnectData":
             case "fromConnectHeader": {
-                Schema schema = schema(row.get("schema"));
-                Object value = value(row.get("value"), schema);
+                Schema schema = VECTORS.schema(row.get("schema"));
+                Object value = VECTORS.value(row.get("value"), schema);
                 run(row, "convert", () -> row.set("output", bytes(c != null
                         ? c.fromConnectData(topic, schema, value) : h.fromConnectHeader(topic, header, schema, value))));
                 break;
@@ -180,8 +173,8 @@ public class Converters {
                 run(row, "convert", () -> {
                     SchemaAndValue got = c != null ? c.toConnectData(topic, input) : h.toConnectHeader(topic, header, input);
                     ObjectNode output = MAPPER.createObjectNode();
-                    output.set("schema", got == null ? null : describe(got.schema()));
-                    output.set("value", got == null ? describe(null, null) : describe(got.schema(), got.value()));
+                    output.set("schema", got == null ? null : VECTORS.describe(got.schema()));
+                    output.set("value", got == null ? VECTORS.describe(null, null) : VECTORS.describe(got.value(), got.schema()));
                     row.set("output", output);
                     if (got == null) {
                         row.put("returnedNull", true);
@@ -239,225 +232,5 @@ public class Converters {
             n.put("base64", Base64.getEncoder().encodeToString(b));
         }
         return n;
-    }
-
-    // Schemas.
-
-    static Schema schema(JsonNode n) {
-        if (n == null || n.isNull()) {
-            return null;
-        }
-        Schema.Type type = Schema.Type.valueOf(n.get("type").asText());
-        SchemaBuilder b;
-        switch (type) {
-            case ARRAY:
-                b = n.path("valueSchema").isNull() ? ofNull("arrayOfNull") : SchemaBuilder.array(schema(n.get("valueSchema")));
-                break;
-            case MAP:
-                b = n.path("keySchema").isNull() && n.path("valueSchema").isNull() ? ofNull("mapOfNull")
-                        : SchemaBuilder.map(schema(n.get("keySchema")), schema(n.get("valueSchema")));
-                break;
-            default:
-                b = new SchemaBuilder(type);
-        }
-        if (n.path("optional").asBoolean()) {
-            b.optional();
-        }
-        if (n.has("name")) {
-            b.name(n.get("name").asText());
-        }
-        if (n.has("version")) {
-            b.version(n.get("version").asInt());
-        }
-        if (n.has("doc")) {
-            b.doc(n.get("doc").asText());
-        }
-        if (n.has("parameters")) {
-            n.get("parameters").fields().forEachRemaining(e -> b.parameter(e.getKey(), e.getValue().asText()));
-        }
-        for (JsonNode f : n.path("fields")) {
-            b.field(f.get("name").asText(), schema(f.get("schema")));
-        }
-        if (n.has("default")) {
-            b.defaultValue(value(n.get("default"), b));
-        }
-        return b.build();
-    }
-
-    /** Calls one of the builder's methods for what holds nulls alone, which are not public. */
-    static SchemaBuilder ofNull(String method) {
-        try {
-            java.lang.reflect.Method m = SchemaBuilder.class.getDeclaredMethod(method);
-            m.setAccessible(true);
-            return (SchemaBuilder) m.invoke(null);
-        } catch (ReflectiveOperationException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
-    static JsonNode describe(Schema s) {
-        return describeSchema(s, true);
-    }
-
-    static JsonNode describeSchema(Schema s, boolean withDefault) {
-        if (s == null) {
-            return MAPPER.nullNode();
-        }
-        ObjectNode n = MAPPER.createObjectNode();
-        n.put("type", s.type().name());
-        n.put("optional", s.isOptional());
-        if (s.name() != null) {
-            n.put("name", s.name());
-        }
-        if (s.version() != null) {
-            n.put("version", s.version());
-        }
-        if (s.doc() != null) {
-            n.put("doc", s.doc());
-        }
-        if (s.parameters() != null && !s.parameters().isEmpty()) {
-            ObjectNode p = n.putObject("parameters");
-            new TreeMap<>(s.parameters()).forEach(p::put);
-        }
-        if (withDefault && s.defaultValue() != null) {
-            n.set("default", describe(s, s.defaultValue()));
-        }
-        switch (s.type()) {
-            case STRUCT:
-                ArrayNode fields = n.putArray("fields");
-                for (Field f : s.fields()) {
-                    ObjectNode field = fields.addObject();
-                    field.put("name", f.name());
-                    field.put("index", f.index());
-                    field.set("schema", describe(f.schema()));
-                }
-                break;
-            case MAP:
-                n.set("keySchema", describe(s.keySchema()));
-                n.set("valueSchema", describe(s.valueSchema()));
-                break;
-            case ARRAY:
-                n.set("valueSchema", describe(s.valueSchema()));
-                break;
-            default:
-        }
-        return n;
-    }
-
-    // Typed values.
-
-    static Object value(JsonNode n, Schema around) {
-        if (n == null || n.isNull()) {
-            return null;
-        }
-        JsonNode v = n.get("v");
-        switch (n.get("t").asText()) {
-            case "null": return null;
-            case "int8": return (byte) v.asInt();
-            case "int16": return (short) v.asInt();
-            case "int32": return v.asInt();
-            case "int64": return Long.parseLong(v.asText());
-            case "float32": return Float.parseFloat(v.asText());
-            case "float64": return Double.parseDouble(v.asText());
-            case "boolean": return v.asBoolean();
-            case "string": return v.asText();
-            case "bytes": return Base64.getDecoder().decode(v.asText());
-            case "decimal": return new BigDecimal(new BigInteger(v.get("unscaled").asText()), v.get("scale").asInt());
-            case "date": return new java.util.Date(v.asLong());
-            case "array": {
-                List<Object> list = new ArrayList<>();
-                for (JsonNode e : v) {
-                    list.add(value(e, inner(around, Schema.Type.ARRAY, false)));
-                }
-                return list;
-            }
-            case "map": {
-                Map<Object, Object> map = new LinkedHashMap<>();
-                for (JsonNode p : v) {
-                    map.put(value(p.get(0), inner(around, Schema.Type.MAP, true)), value(p.get(1), inner(around, Schema.Type.MAP, false)));
-                }
-                return map;
-            }
-            case "struct": {
-                Schema s = n.has("schema") ? schema(n.get("schema")) : around;
-                Struct struct = new Struct(s);
-                for (JsonNode p : v) {
-                    Object e = value(p.get(1), s.field(p.get(0).asText()).schema());
-                    if (e != null) { // a null may not be allowed; it is there without being put
-                        struct.put(p.get(0).asText(), e);
-                    }
-                }
-                return struct;
-            }
-            default:
-                throw new IllegalArgumentException("unknown value " + n);
-        }
-    }
-
-    static Schema inner(Schema around, Schema.Type type, boolean key) {
-        if (around == null || around.type() != type) {
-            return null;
-        }
-        return key ? around.keySchema() : around.valueSchema();
-    }
-
-    static JsonNode describe(Schema around, Object o) {
-        ObjectNode n = MAPPER.createObjectNode();
-        if (o == null) {
-            return n.put("t", "null");
-        } else if (o instanceof Byte) {
-            n.put("t", "int8").put("v", (Byte) o);
-        } else if (o instanceof Short) {
-            n.put("t", "int16").put("v", (Short) o);
-        } else if (o instanceof Integer) {
-            n.put("t", "int32").put("v", (Integer) o);
-        } else if (o instanceof Long) {
-            n.put("t", "int64").put("v", o.toString());
-        } else if (o instanceof Float) {
-            n.put("t", "float32").put("v", o.toString());
-        } else if (o instanceof Double) {
-            n.put("t", "float64").put("v", o.toString());
-        } else if (o instanceof Boolean) {
-            n.put("t", "boolean").put("v", (Boolean) o);
-        } else if (o instanceof String) {
-            n.put("t", "string").put("v", (String) o);
-        } else if (o instanceof byte[]) {
-            n.put("t", "bytes").put("v", Base64.getEncoder().encodeToString((byte[]) o));
-        } else if (o instanceof ByteBuffer) {
-            ByteBuffer b = ((ByteBuffer) o).duplicate();
-            byte[] a = new byte[b.remaining()];
-            b.get(a);
-            n.put("t", "bytes").put("v", Base64.getEncoder().encodeToString(a));
-        } else if (o instanceof BigDecimal) {
-            n.put("t", "decimal").putObject("v").put("scale", ((BigDecimal) o).scale()).put("unscaled", ((BigDecimal) o).unscaledValue().toString());
-        } else if (o instanceof java.util.Date) {
-            n.put("t", "date").put("v", ((java.util.Date) o).getTime());
-        } else if (o instanceof List) {
-            ArrayNode v = n.put("t", "array").putArray("v");
-            for (Object e : (List<?>) o) {
-                v.add(describe(inner(around, Schema.Type.ARRAY, false), e));
-            }
-        } else if (o instanceof Map) {
-            ArrayNode v = n.put("t", "map").putArray("v");
-            for (Map.Entry<?, ?> e : ((Map<?, ?>) o).entrySet()) {
-                v.addArray().add(describe(inner(around, Schema.Type.MAP, true), e.getKey())).add(describe(inner(around, Schema.Type.MAP, false), e.getValue()));
-            }
-        } else if (o instanceof Struct) {
-            Struct s = (Struct) o;
-            ArrayNode v = n.put("t", "struct").putArray("v");
-            for (Field f : s.schema().fields()) {
-                v.addArray().add(f.name()).add(describe(f.schema(), s.getWithoutDefault(f.name())));
-            }
-            if (!same(s.schema(), around)) {
-                n.set("schema", describeSchema(s.schema(), false));
-            }
-        } else {
-            throw new IllegalArgumentException("a value of " + o.getClass());
-        }
-        return n;
-    }
-
-    static boolean same(Schema a, Schema around) {
-        return around != null && describeSchema(a, false).equals(describeSchema(around, false));
     }
 }
